@@ -1,0 +1,533 @@
+r"""The edge: parse, call one function, print one line.
+
+Each command imports what it needs inside its own body, so that `sideman --help`
+answers at once and playing never loads PyTorch. What goes wrong on purpose is one
+line on stderr and exit status 2; anything else is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from sideman import __version__
+from sideman.errors import MissingExtra, SidemanError
+
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+EXIT_BROKEN_PIPE = 1  # as Click has it
+
+MIDI_SUFFIXES = (".mid", ".midi")
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+PICTURE_SUFFIXES = (".png", ".svg")
+MAX_BARS = 512
+MAX_TAKES = 64
+
+# Packages of the extra `train`; when one is missing, the extra is.
+TRAINING_PACKAGES = frozenset({"onnx", "onnx_ir", "onnxscript", "tomli", "torch"})
+
+
+class InputPath(click.Path):
+    """A file, a folder, or either, that must be there."""
+
+    def __init__(self, what: str = "file") -> None:
+        super().__init__(path_type=Path)
+        self.what = what
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
+        """Return the path, or fail with what is wrong with it."""
+        path = Path(str(value))
+        if not path.exists():
+            self.fail(f"there is no {self.what} '{path}'", param, ctx)
+        if self.what == "file" and path.is_dir():
+            self.fail(f"'{path}' is a folder; a file is wanted", param, ctx)
+        if self.what == "folder" and not path.is_dir():
+            self.fail(f"'{path}' is a file; a folder is wanted", param, ctx)
+        return path
+
+
+class OutputFile(click.Path):
+    """A file to write, whose ending says what goes into it."""
+
+    def __init__(self, suffixes: Sequence[str]) -> None:
+        super().__init__(path_type=Path)
+        self.suffixes = tuple(suffixes)
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
+        """Return the path, or fail with what is wrong with it."""
+        path = Path(str(value))
+        if path.is_dir():
+            self.fail(f"'{path}' is a folder; name a file in it", param, ctx)
+        if path.suffix.lower() not in self.suffixes:
+            wanted = " or ".join(self.suffixes)
+            self.fail(f"'{path}' must end in {wanted}", param, ctx)
+        return path
+
+
+FILE_IN = InputPath("file")
+FOLDER_IN = InputPath("folder")
+ANY_IN = InputPath("file or folder")
+FOLDER_OUT = click.Path(file_okay=False, path_type=Path)
+
+force_option = click.option("--force", is_flag=True, help="Overwrite what is there.")
+
+
+@click.group(invoke_without_command=True)
+@click.version_option(__version__, prog_name="sideman")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Sideman learns from MIDI files and writes with you.
+
+    \b
+    Example:
+        sideman continue verse.mid chorus.mid --bars 8
+        sideman render chorus.mid chorus.wav
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+# -------------------------------------------------------------------- writing
+
+
+@cli.command("continue")
+@click.argument("prompt", type=FILE_IN)
+@click.argument("out", type=OutputFile(MIDI_SUFFIXES))
+@click.option(
+    "--bars",
+    type=click.IntRange(1, MAX_BARS),
+    default=8,
+    show_default=True,
+    help="How many bars to write.",
+)
+@click.option(
+    "--takes",
+    type=click.IntRange(1, MAX_TAKES),
+    default=1,
+    show_default=True,
+    help="How many continuations to write; more than one go to OUT-1, OUT-2 …",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Same seed and settings, same notes.",
+)
+@click.option(
+    "--temperature",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    help="Above 1 is bolder, below 1 safer; 0 takes the likeliest each time.",
+)
+@click.option(
+    "--top-p",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Draw from the likeliest choices that sum to this probability.",
+)
+@click.option(
+    "--min-p",
+    type=click.FloatRange(0, 1),
+    default=0.03,
+    show_default=True,
+    help="Leave out choices this much less likely than the likeliest.",
+)
+@click.option(
+    "--top-k",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Draw from this many of the likeliest choices; 0 is all.",
+)
+@click.option(
+    "--prompt-bars",
+    type=click.IntRange(min=1),
+    default=16,
+    show_default=True,
+    help="How many of the last bars of PROMPT the model hears.",
+)
+@click.option("--only-new", is_flag=True, help="Leave PROMPT out of OUT.")
+@click.option(
+    "--bundle",
+    type=ANY_IN,
+    default=None,
+    show_default="the one that comes with Sideman",
+    help="Model to play with.",
+)
+@force_option
+def continue_(
+    *,
+    prompt: Path,
+    out: Path,
+    bars: int,
+    takes: int,
+    seed: int,
+    temperature: float,
+    top_p: float,
+    min_p: float,
+    top_k: int,
+    prompt_bars: int,
+    only_new: bool,
+    bundle: Path | None,
+    force: bool,
+) -> None:
+    """Write what might come after PROMPT, a MIDI file, to OUT.
+
+    \b
+    Example:
+        sideman continue verse.mid chorus.mid --bars 8 --seed 7
+        sideman continue verse.mid idea.mid --takes 4 --only-new
+    """
+    from sideman.engine.compose import continue_file
+
+    reports = continue_file(
+        prompt,
+        out,
+        bars=bars,
+        takes=takes,
+        seed=seed,
+        temperature=temperature,
+        top_p=top_p,
+        min_p=min_p,
+        top_k=top_k,
+        prompt_bars=prompt_bars,
+        only_new=only_new,
+        bundle=bundle,
+        force=force,
+    )
+    for report in reports:
+        n_bars, n_notes = _count(report.n_bars, "bar"), _count(report.n_notes, "note")
+        click.echo(f"{report.path}: {n_bars}, {n_notes} ({report.stopped})")
+
+
+# ---------------------------------------------------------- hearing and seeing
+
+
+@cli.command("render")
+@click.argument("midi", type=FILE_IN)
+@click.argument("out", type=OutputFile(AUDIO_SUFFIXES))
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "fluidsynth", "midirenderer"]),
+    default="auto",
+    show_default=True,
+    help="Synthesizer; auto takes the best that is installed.",
+)
+@click.option(
+    "--bank",
+    type=FILE_IN,
+    default=None,
+    show_default="the one that comes with Sideman",
+    help="Sound bank, an .sf2 or .sf3 file.",
+)
+@force_option
+def render(*, midi: Path, out: Path, engine: str, bank: Path | None, force: bool) -> None:
+    """Make MIDI, a MIDI file, audible as OUT.
+
+    \b
+    Example:
+        sideman render chorus.mid chorus.wav
+        sideman render chorus.mid chorus.ogg --bank piano.sf2
+    """
+    from sideman.audio.render import render_file
+
+    report = render_file(midi, out, engine=engine, bank=bank, force=force)
+    bank_name = Path(report.bank).name
+    click.echo(f"{report.path}: {report.seconds:.1f} s, {report.engine} with {bank_name}")
+
+
+@cli.command("roll")
+@click.argument("midi", type=FILE_IN)
+@click.argument("out", type=OutputFile(PICTURE_SUFFIXES))
+@click.option(
+    "--split-bar",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Mark where this bar begins, such as the first new one.",
+)
+@force_option
+def roll(*, midi: Path, out: Path, split_bar: int | None, force: bool) -> None:
+    """Draw MIDI, a MIDI file, as a piano roll.
+
+    \b
+    Example:
+        sideman roll chorus.mid chorus.png --split-bar 9
+    """
+    from sideman.roll import roll_file
+
+    roll_file(midi, out, split_bar=split_bar, force=force)
+    click.echo(f"{out}: drawn")
+
+
+# ------------------------------------------------------------------- learning
+
+
+@cli.group("corpus", invoke_without_command=True)
+@click.pass_context
+def corpus(context: click.Context) -> None:
+    """Turn folders of MIDI files into training data.
+
+    \b
+    Example:
+        sideman corpus build midi-files shards
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@corpus.command("build")
+@click.argument("folder", type=FOLDER_IN)
+@click.argument("out", type=FOLDER_OUT)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=lambda: os.cpu_count() or 1,
+    show_default="one a core",
+    help="Processes to work with.",
+)
+@click.option(
+    "--splits",
+    type=FILE_IN,
+    default=None,
+    help="Table (columns file, split) that says which piece is for train, valid or test.",
+)
+@click.option(
+    "--styles",
+    type=FILE_IN,
+    default=None,
+    show_default="the first folder of each file",
+    help="Table (columns prefix, style) that names the style of files by their path.",
+)
+@click.option(
+    "--only",
+    "sources",
+    multiple=True,
+    metavar="NAME",
+    help="Take only this source of FOLDER; may be given again.",
+)
+def corpus_build(
+    *,
+    folder: Path,
+    out: Path,
+    workers: int,
+    splits: Path | None,
+    styles: Path | None,
+    sources: tuple[str, ...],
+) -> None:
+    """Read every MIDI file in FOLDER and write shards to OUT.
+
+    \b
+    Example:
+        sideman corpus build midi-files shards --workers 2
+        sideman corpus build midi-files shards --only chorales --only folk
+    """
+    from sideman.corpus.build import build_corpus
+
+    report = build_corpus(
+        folder, out, workers=workers, splits=splits, styles=styles, sources=sources or None
+    )
+    click.echo(report.line())
+
+
+@cli.command("train")
+@click.option(
+    "--recipe",
+    required=True,
+    metavar="NAME|FILE",
+    help="Name of a recipe that comes with Sideman, or a .toml file.",
+)
+@click.option("--corpus", "shards", type=FOLDER_IN, required=True, help="Shards to learn from.")
+@click.option("--out", type=FOLDER_OUT, required=True, help="Folder of the run.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    default=None,
+    help="Stop after this long, whatever the recipe says.",
+)
+@click.option(
+    "--resume/--no-resume",
+    default=True,
+    show_default=True,
+    help="Go on from the last checkpoint in --out, if there is one.",
+)
+def train(*, recipe: str, shards: Path, out: Path, minutes: float | None, resume: bool) -> None:
+    """Train a model on shards.
+
+    \b
+    Example:
+        sideman train --recipe nano --corpus shards --out runs/first --minutes 30
+    """
+    with _needs_training():
+        from sideman.train.loop import train as run
+        from sideman.train.recipe import load_recipe
+
+    report = run(load_recipe(recipe), shards, out, minutes=minutes, resume=resume)
+    bits = f"{report.valid_bits_per_note:.2f} bits per note on validation"
+    click.echo(f"{report.checkpoint}: {_count(report.step, 'step')}, {bits}")
+
+
+@cli.command("export")
+@click.argument("run_dir", type=FOLDER_IN)
+@click.argument("out", type=FOLDER_OUT)
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "int8"]),
+    default="int8",
+    show_default=True,
+    help="Numbers to store the weights in; int8 is smaller and faster.",
+)
+@click.option(
+    "--card",
+    type=FILE_IN,
+    default=None,
+    help="JSON file with what the bundle's card shall say: data, licences, weaknesses …",
+)
+@click.option(
+    "--corpus",
+    "shards",
+    type=FOLDER_IN,
+    default=None,
+    help="Shards whose validation split is measured for the card.",
+)
+@force_option
+def export(
+    *, run_dir: Path, out: Path, precision: str, card: Path | None, shards: Path | None, force: bool
+) -> None:
+    """Make a bundle, OUT, of the model that was trained in RUN_DIR.
+
+    \b
+    Example:
+        sideman export runs/first bundles/first --corpus shards
+    """
+    with _needs_training():
+        from sideman.train.release import release
+
+    bundle = release(run_dir, out, precision=precision, card=card, corpus_folder=shards, force=force)
+    click.echo(f"{out}: {bundle.card['parameters']:,} weights in {precision}")
+
+
+# ---------------------------------------------------------------- looking at it
+
+
+@cli.group("bundle", invoke_without_command=True)
+@click.pass_context
+def bundle_group(context: click.Context) -> None:
+    """Look at bundles, the files a model comes in.
+
+    \b
+    Example:
+        sideman bundle info
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@bundle_group.command("info")
+@click.argument("path", type=ANY_IN, required=False)
+def bundle_info(*, path: Path | None) -> None:
+    """Show what is in a bundle: PATH, or the one that comes with Sideman.
+
+    \b
+    Example:
+        sideman bundle info bundles/first
+    """
+    from sideman.bundle import describe, load_bundle
+
+    for line in describe(load_bundle(path)):
+        click.echo(line)
+
+
+@cli.command("doctor")
+def doctor() -> None:
+    """Show what is installed, what is missing and how to get it.
+
+    \b
+    Example:
+        sideman doctor
+    """
+    from sideman.doctor import examine
+
+    for finding in examine():
+        click.echo(finding.line())
+
+
+# ------------------------------------------------------------------------ edge
+
+
+def main() -> None:
+    """Run the command line; one line and status 2 for what goes wrong on purpose."""
+    sys.exit(run_command(sys.argv[1:]))
+
+
+def run_command(args: Sequence[str]) -> int:
+    """Run one command line and return its exit status.
+
+    Args:
+        args: What follows `sideman`, such as `["doctor"]`.
+    """
+    try:
+        status = cli.main(args=list(args), prog_name="sideman", standalone_mode=False)
+        sys.stdout.flush()  # here, so that a reader who has left is noticed here
+    except click.exceptions.Abort:
+        return _fail("interrupted", EXIT_INTERRUPTED)
+    except click.ClickException as error:
+        return _fail(_usage_line(error))
+    except SidemanError as error:
+        return _fail(str(error))
+    except OSError as error:
+        return _system_failure(error)
+    return status if isinstance(status, int) else 0
+
+
+def _system_failure(error: OSError) -> int:
+    if isinstance(error, BrokenPipeError):
+        # Whoever read our output has left (`sideman doctor | head -1`): nothing to
+        # report, but Python would complain when it flushes stdout on its way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+    if error.filename is None:
+        raise error  # not about a file that somebody named: a bug
+    return _fail(f"{error.filename}: {(error.strerror or 'cannot be used').lower()}")
+
+
+def _fail(message: str, status: int = EXIT_USER_ERROR) -> int:
+    click.echo(f"sideman: {' '.join(message.split())}", err=True)
+    return status
+
+
+def _usage_line(error: click.ClickException) -> str:
+    """Say what Click has to say in our way: one line, lower case, and the way out."""
+    message = error.format_message().rstrip(".")
+    message = message[:1].lower() + message[1:]
+    context = getattr(error, "ctx", None)
+    if context is None:
+        return message
+    return f"{message} (see '{context.command_path} --help')"
+
+
+@contextmanager
+def _needs_training() -> Iterator[None]:
+    """Turn a package that is not there into a line that says how to get it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in TRAINING_PACKAGES:
+            raise
+        msg = 'training needs the extra: pip install "sideman[train]"'
+        raise MissingExtra(msg) from error
+
+
+def _count(n: int, thing: str) -> str:
+    return f"{n} {thing}" if n == 1 else f"{n} {thing}s"
