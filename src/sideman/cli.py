@@ -403,7 +403,13 @@ def train(*, recipe: str, shards: Path, out: Path, minutes: float | None, resume
 )
 @force_option
 def export(
-    *, run_dir: Path, out: Path, precision: str, card: Path | None, shards: Path | None, force: bool
+    *,
+    run_dir: Path,
+    out: Path,
+    precision: str,
+    card: Path | None,
+    shards: Path | None,
+    force: bool,
 ) -> None:
     """Make a bundle, OUT, of the model that was trained in RUN_DIR.
 
@@ -414,7 +420,9 @@ def export(
     with _needs_training():
         from sideman.train.release import release
 
-    bundle = release(run_dir, out, precision=precision, card=card, corpus_folder=shards, force=force)
+    bundle = release(
+        run_dir, out, precision=precision, card=card, corpus_folder=shards, force=force
+    )
     click.echo(f"{out}: {bundle.card['parameters']:,} weights in {precision}")
 
 

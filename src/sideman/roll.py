@@ -13,7 +13,6 @@ picture, from its upper left corner.
 from __future__ import annotations
 
 import io
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from sideman.errors import OutputExists, ScoreError, SidemanError
+from sideman.files import whole_file
 from sideman.score.general_midi import DRUM_NAMES, program_name
 from sideman.score.midi import read_midi
 from sideman.score.time import bar_starts
@@ -308,7 +308,8 @@ def roll_file(
     if suffix == ".png":
         roll_png(score, out, split_bar=split_bar)
     else:
-        _write_whole(out, roll_svg(score, split_bar=split_bar).encode())
+        with whole_file(out) as part:
+            part.write_text(roll_svg(score, split_bar=split_bar), encoding="utf-8")
 
 
 def roll_svg(score: Score, *, split_bar: int | None = None, width: int = WIDTH) -> str:
@@ -351,7 +352,8 @@ def roll_png(
     picture = _shapes_to_image(draw(score, layout), (round(layout.width), round(layout.height)))
     data = io.BytesIO()
     picture.save(data, format="PNG")
-    _write_whole(path, data.getvalue())
+    with whole_file(path) as part:
+        part.write_bytes(data.getvalue())
 
 
 # ------------------------------------------------------------------------- layout
@@ -835,13 +837,3 @@ def _paint_rectangle(canvas: ImageDraw.ImageDraw, rectangle: Rectangle) -> None:
         canvas.rounded_rectangle(box, rectangle.radius * SUPERSAMPLING, fill=fill)
     else:
         canvas.rectangle(box, fill=fill)
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

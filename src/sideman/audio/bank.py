@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sideman.audio.soundfont import is_sf3, sf3_to_sf2
-from sideman.audio.whole import whole_file
 from sideman.errors import AudioError
+from sideman.files import whole_file
 
 DEFAULT_BANK = Path(__file__).parent / "banks" / "FluidR3Mono_GM.sf3"
 """FluidR3 GM, mono, as SoundFont 3; MIT licence, see NOTICE.txt beside it."""

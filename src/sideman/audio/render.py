@@ -27,8 +27,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from sideman.audio.bank import DEFAULT_BANK, check_bank, read_sf2
-from sideman.audio.whole import whole_file
 from sideman.errors import AudioError, MissingExtra, OutputExists, ScoreError
+from sideman.files import whole_file
 from sideman.score import smf
 from sideman.score.midi import midi_bytes, read_midi
 from sideman.score.time import ticks_to_seconds

@@ -42,7 +42,6 @@ Overlapping notes of one pitch are kept on reading; on writing the earlier one i
 file cannot hold both (`sideman.score.edit.cut_overlaps`). Chords are not written.
 """
 
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -51,6 +50,7 @@ from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
 from sideman.errors import MidiFileError, OutputExists, ScoreError
+from sideman.files import whole_file
 from sideman.score import smf
 from sideman.score.edit import cut_overlaps
 from sideman.score.time import MAX_BARS, QUARTERS_PER_WHOLE, bar_length, bar_starts
@@ -160,14 +160,11 @@ def write_midi(
         raise OutputExists(msg)
     if not path.parent.is_dir():
         raise smf.refusal(path, "no-folder", f"there is no folder {path.parent} to write it to")
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:
-        unfinished.write_bytes(data)
-        unfinished.replace(path)
+        with whole_file(path) as part:
+            part.write_bytes(data)
     except OSError as error:
         raise smf.refusal(path, "cannot-write", f"cannot write it: {error.strerror}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def midi_bytes(score: Score, *, recipe: str | None = None) -> bytes:

@@ -1,4 +1,4 @@
-"""Files written whole or not at all."""
+"""Files are written whole or not at all: the one place that knows how."""
 
 from __future__ import annotations
 
