@@ -1,0 +1,1 @@
+"""A folder of files becomes shards of events; no PyTorch here."""

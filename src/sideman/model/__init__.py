@@ -1,0 +1,1 @@
+"""The network: definition, checkpoints, export to ONNX. Needs PyTorch."""

@@ -1,0 +1,1 @@
+"""Fit the network: recipes, batches, the loop. Needs PyTorch."""

@@ -1,0 +1,192 @@
+"""Recipes: the settings of a training run, as a TOML file."""
+
+import difflib
+import math
+import sys
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from sideman.errors import RecipeError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+PRECISIONS = ("auto", "fp32", "bf16")
+
+N_TASKS = 4
+"""Tasks that `task_weights` weighs: continue, infill, accompany, vary."""
+
+_TINY = sys.float_info.min  # the least there is above 0
+RANGES: dict[str, tuple[float, float]] = {
+    "context": (16, math.inf),
+    "batch_rows": (1, math.inf),
+    "minutes": (_TINY, math.inf),
+    "steps": (0, math.inf),
+    "learning_rate": (_TINY, math.inf),
+    "matrix_learning_rate": (_TINY, math.inf),
+    "weight_decay": (0, math.inf),
+    "warmup": (0, 0.99),
+    "final_rate": (0, 1),
+    "clip_norm": (_TINY, math.inf),
+    "style_exponent": (0, 1),
+    "transpose": (0, 11),
+    "control_dropout": (0, 1),
+    "held_share": (0, 1),
+    "validate_every": (1, math.inf),
+    "validation_rows": (1, math.inf),
+    "seed": (0, math.inf),
+    "threads": (0, math.inf),
+}
+"""Smallest and largest value of a setting, both allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Settings of a training run.
+
+    Attributes:
+        preset: Size of the network, one of `sideman.model.network.PRESETS`.
+        context: Events in a row of a batch.
+        batch_rows: Rows in a batch.
+        minutes: Wall-clock minutes of training; the schedule is laid over them.
+        steps: Steps of training instead, for runs that can be made again exactly; 0 goes by
+            `minutes`.
+        learning_rate: Peak for embeddings, norms and heads (AdamW).
+        matrix_learning_rate: Peak for the matrices between (Muon).
+        weight_decay: Of both.
+        warmup: Share of the run in which the rate rises.
+        final_rate: Share of the peak that is left at the end of the cosine.
+        clip_norm: Largest norm of the gradient.
+        style_exponent: A style's share of the windows is its events to this power.
+        task_weights: How often each task is asked, in the order of `TASKS`.
+        transpose: Most semitones a window is moved up or down.
+        control_dropout: How often each declared control is left unspecified.
+        held_share: Share of windows in which some lengths are hidden as `HELD`.
+        validate_every: Steps between measurements on the validation split.
+        validation_rows: Rows measured.
+        seed: Of everything random.
+        threads: Threads that compute; 0 for all cores.
+        precision: `auto` (measured at the start), `fp32` or `bf16`.
+    """
+
+    preset: str = "small"
+    context: int = 1024
+    batch_rows: int = 8
+    minutes: float = 120.0
+    steps: int = 0
+    learning_rate: float = 3e-3
+    matrix_learning_rate: float = 3e-3
+    weight_decay: float = 0.01
+    warmup: float = 0.02
+    final_rate: float = 0.02
+    clip_norm: float = 1.0
+    style_exponent: float = 0.5
+    task_weights: tuple[float, ...] = (0.6, 0.15, 0.15, 0.1)
+    transpose: int = 6
+    control_dropout: float = 0.4
+    held_share: float = 0.1
+    validate_every: int = 200
+    validation_rows: int = 32
+    seed: int = 1
+    threads: int = 0
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in RANGES.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                msg = f"{name} is {value}; it must be {_range_text(low, high)}"
+                raise RecipeError(msg)
+        if self.precision not in PRECISIONS:
+            msg = f"precision is {self.precision!r}; it must be one of {', '.join(PRECISIONS)}"
+            raise RecipeError(msg)
+        weights = self.task_weights
+        if len(weights) != N_TASKS or min(weights) < 0 or sum(weights) == 0:
+            msg = f"task_weights are {weights}; they must be {N_TASKS} numbers, none negative"
+            raise RecipeError(msg)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings by name."""
+        return asdict(self)
+
+
+def load_recipe(name_or_path: str) -> Recipe:
+    """Read a recipe: one of ours by name, or a TOML file; what is left out keeps its default.
+
+    Raises:
+        RecipeError: If there is no such recipe, or it names a setting or value that cannot be.
+    """
+    path = Path(name_or_path)
+    if path.suffix == ".toml":
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            msg = f"there is no recipe {path} that can be read: {error}"
+            raise RecipeError(msg) from error
+        return parse_recipe(text, name_or_path)
+    folder = resources.files("sideman.train") / "recipes"
+    found = sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir())
+    if name_or_path not in found:
+        ours = ", ".join(found)
+        msg = f"there is no recipe {name_or_path!r}; ours are {ours}, or name a .toml file"
+        raise RecipeError(msg)
+    text = (folder / f"{name_or_path}.toml").read_text(encoding="utf-8")
+    return parse_recipe(text, name_or_path)
+
+
+def parse_recipe(text: str, source: str) -> Recipe:
+    """Return the recipe that TOML text spells; `source` is named in messages.
+
+    Raises:
+        RecipeError: If it is not TOML, or names a setting or a value that cannot be.
+    """
+    try:
+        given = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        msg = f"{source} is not TOML: {error}"
+        raise RecipeError(msg) from error
+    defaults = Recipe().to_dict()
+    for name, value in given.items():
+        if name not in defaults:
+            near = difflib.get_close_matches(name, defaults, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            msg = f"{source}: there is no setting {name!r}{hint}"
+            raise RecipeError(msg)
+        given[name] = _of_type(defaults[name], value, f"{source}: {name}")
+    try:
+        return Recipe(**given)
+    except RecipeError as error:
+        msg = f"{source}: {error}"
+        raise RecipeError(msg) from error
+
+
+def _of_type(default: object, value: object, what: str) -> object:
+    """Return a value as the type its setting has; `what` is named in messages."""
+    if isinstance(default, tuple):
+        if isinstance(value, list) and all(_is_number(item) for item in value):
+            return tuple(float(item) for item in value)
+        wanted = "a list of numbers"
+    elif isinstance(default, float):
+        if _is_number(value):
+            return value
+        wanted = "a number"
+    else:
+        if type(value) is type(default):
+            return value
+        wanted = "a whole number" if isinstance(default, int) else "text"
+    msg = f"{what} is {value!r}; it must be {wanted}"
+    raise RecipeError(msg)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _range_text(low: float, high: float) -> str:
+    smallest = "more than 0" if low == _TINY else f"at least {low}"
+    return smallest if high == math.inf else f"{smallest} and at most {high}"

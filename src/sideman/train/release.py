@@ -1,0 +1,68 @@
+"""Release: a training run becomes a bundle with an honest card."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from sideman.bundle import Bundle
+from sideman.corpus.shards import open_corpus
+from sideman.errors import BundleError
+from sideman.model.checkpoint import load_checkpoint
+from sideman.model.export import export_bundle
+from sideman.train.loop import CHECKPOINT_NAME
+from sideman.train.measure import bits_by_style
+
+VALIDATION_ROWS = 4
+VALIDATION_SEED = 0
+
+
+def release(
+    run: Path,
+    out: Path,
+    *,
+    precision: str = "int8",
+    card: Path | None = None,
+    corpus_folder: Path | None = None,
+    force: bool = False,
+) -> Bundle:
+    """Write the bundle of a run folder.
+
+    Args:
+        run: Folder of the run, with its checkpoint.
+        out: Bundle to write.
+        precision: `int8` or `fp32`.
+        card: JSON file with more for the card: `about`, `data`, `weaknesses`.
+        corpus_folder: Corpus whose validation split is measured, in bits per note by style.
+        force: Replace a bundle that is there.
+
+    Raises:
+        RecipeError: If the run has no checkpoint.
+        CorpusError: If the corpus cannot be opened.
+        BundleError: If the card is not a JSON object.
+        OutputExists: If `out` exists and `force` is not given.
+    """
+    checkpoint = run / CHECKPOINT_NAME
+    said = _read_card(card) if card else {}
+    if corpus_folder is not None:
+        loaded = load_checkpoint(checkpoint)
+        said["bits_per_note"] = bits_by_style(
+            loaded.network(),
+            open_corpus(corpus_folder),
+            "valid",
+            rows_per_style=VALIDATION_ROWS,
+            context=loaded.config.context,
+            seed=VALIDATION_SEED,
+        )
+    return export_bundle(checkpoint, out, precision=precision, card=said, force=force)
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        msg = f"{path} is not JSON: {error}"
+        raise BundleError(msg) from error
+    if not isinstance(card, dict):
+        msg = f"{path} holds a {type(card).__name__}; a card is an object"
+        raise BundleError(msg)
+    return card
