@@ -11,7 +11,10 @@ import click
 from sideman.cli import cli
 
 PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
-HEAD = "# The command line\n\nMade by `scripts/cli_reference.py` from the commands' own help; do not edit.\n"
+HEAD = (
+    "# The command line\n\n"
+    "Made by `scripts/cli_reference.py` from the help of the commands; do not edit.\n"
+)
 
 
 def commands(

@@ -64,9 +64,8 @@ def main() -> None:
         write_midi(take.score, midi, force=True)
         render_file(midi, midi.with_suffix(".ogg"), force=True)
         roll_file(midi, midi.with_suffix(".png"), split_bar=take.first_bar + 1, force=True)
-        print(
-            f"{midi}: {take.n_bars} bars, {take.n_notes} notes, {take.bits_per_note:.2f} bits a note"
-        )
+        bits = f"{take.bits_per_note:.2f} bits a note"
+        print(f"{midi}: {take.n_bars} bars, {take.n_notes} notes, {bits}")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ MAX_BARS = 512
 MAX_TAKES = 64
 
 # Packages of the extra `train`; when one is missing, the extra is.
-TRAINING_PACKAGES = frozenset({"onnx", "onnx_ir", "onnxscript", "tomli", "torch"})
+TRAINING_PACKAGES = frozenset({"onnx", "tomli", "torch"})
 
 
 class InputPath(click.Path):

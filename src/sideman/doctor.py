@@ -26,12 +26,11 @@ PACKAGES: tuple[tuple[str, str | None], ...] = (
     ("onnxruntime", None),
     ("click", None),
     ("pillow", None),
+    ("tqdm", None),
     ("soundfile", "audio"),
     ("midirenderer", "audio"),
     ("torch", "train"),
     ("onnx", "train"),
-    ("onnxscript", "train"),
-    ("onnx-ir", "train"),
 )
 
 

@@ -1,0 +1,1 @@
+"""Run a bundle on a CPU: session, sampling, generation, composing. No PyTorch here."""

@@ -1,0 +1,1 @@
+"""Score to events and back: vocabulary, grid, codec, grammar and task layouts."""
