@@ -11,6 +11,9 @@ RECIPE ?= nano
 CORPUS ?= corpora/shards
 RUN ?= runs/$(RECIPE)
 
+# A folder of MIDI files for `make bench`.
+PACK ?=
+
 # A stamp is the moment a set of packages was installed; a newer pyproject.toml makes it stale.
 SETUP := $(VENV)/.setup
 SETUP_PLAY := $(VENV)/.setup-play
@@ -50,8 +53,11 @@ types: setup  ## check types
 
 check: lint types test  ## everything that must pass before a commit
 
-bench: setup  ## run the benchmarks, one by one
-	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+bench: setup  ## run the benchmarks; with PACK=folder of MIDI also those that need one
+	$(BIN)/python benchmarks/decode.py
+	$(BIN)/python benchmarks/continue_cold.py
+	$(BIN)/python benchmarks/install_size.py
+	$(if $(PACK),$(PIP) '.[bench]' && $(BIN)/python benchmarks/encode.py --pack $(PACK) --whole)
 
 train: setup  ## train a model: make train RECIPE=nano CORPUS=shards RUN=runs/nano
 	$(BIN)/sideman train --recipe "$(RECIPE)" --corpus "$(CORPUS)" --out "$(RUN)"

@@ -20,7 +20,8 @@ from pathlib import Path
 
 from machine import machine_lines
 from miditok import REMI, TokenizerConfig
-from symusic import Score as SymusicScore
+from symusic import Score as read_symusic
+from symusic.core import ScoreTick
 
 from sideman.corpus.build import MIN_NOTES, build_corpus
 from sideman.errors import MidiFileError
@@ -58,7 +59,7 @@ class Sample:
     """
 
     ours: list[Score]
-    theirs: list[SymusicScore]
+    theirs: list[ScoreTick]
 
     @property
     def n_notes(self) -> int:
@@ -80,7 +81,7 @@ def draw_sample(paths: Sequence[Path], n_files: int) -> Sample:
         if len(sample.ours) == n_files:
             break
         try:
-            score, theirs = read_midi(path), SymusicScore(path)
+            score, theirs = read_midi(path), read_symusic(path)
         except (MidiFileError, RuntimeError):
             continue
         if len(score.notes) >= MIN_NOTES:

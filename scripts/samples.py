@@ -12,7 +12,6 @@ from pathlib import Path
 from sideman.audio.render import render_file
 from sideman.bundle import load_bundle
 from sideman.engine.compose import continue_score
-from sideman.engine.sampling import Sampling
 from sideman.roll import roll_file
 from sideman.score.edit import slice_bars
 from sideman.score.midi import read_midi, write_midi
@@ -47,7 +46,6 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, default=None)
     parser.add_argument("--only", nargs="*", default=list(PROMPTS))
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--temperature", type=float, default=0.95)
     args = parser.parse_args()
     bundle = load_bundle(args.bundle)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -56,10 +54,7 @@ def main() -> None:
         n_bars = len(bar_starts(score)) - 1
         first = min(max((n_bars - PROMPT_BARS - NEW_BARS) // 2, 0), 8)
         prompt = slice_bars(score, first, first + PROMPT_BARS)
-        sampling = Sampling(temperature=args.temperature, min_p=0.03)
-        take = continue_score(
-            prompt, bundle, n_bars=NEW_BARS, seed=args.seed, sampling=sampling
-        )[0]
+        take = continue_score(prompt, bundle, n_bars=NEW_BARS, seed=args.seed)[0]
         midi = args.out / f"{name}.mid"
         write_midi(take.score, midi, force=True)
         render_file(midi, midi.with_suffix(".ogg"), force=True)

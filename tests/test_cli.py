@@ -274,3 +274,14 @@ def test_doctor_finds_what_is_bundled(tmp_path):
 
     assert found["model"] == "first"
     assert found["bank"] == "gm.sf3, piano.sf2"
+
+
+def test_the_command_draws_as_the_library_does():
+    """Whoever leaves the settings alone gets the same music either way."""
+    from sideman.engine.sampling import DEFAULT_SAMPLING
+
+    defaults = {option.name: option.default for option in cli.commands["continue"].params}
+
+    said = {name: value for name, value in defaults.items() if hasattr(DEFAULT_SAMPLING, name)}
+    assert said == {name: getattr(DEFAULT_SAMPLING, name) for name in said}
+    assert len(said) == 6

@@ -126,9 +126,23 @@ def cli(context: click.Context) -> None:
 @click.option(
     "--temperature",
     type=click.FloatRange(min=0),
-    default=1.0,
+    default=0.95,
     show_default=True,
     help="Above 1 is bolder, below 1 safer; 0 takes the likeliest each time.",
+)
+@click.option(
+    "--pitch-temperature",
+    type=click.FloatRange(min=0),
+    default=1.15,
+    show_default=True,
+    help="Times --temperature, for pitches: above 1 repeats notes less.",
+)
+@click.option(
+    "--rhythm-temperature",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    help="Times --temperature, for places and lengths.",
 )
 @click.option(
     "--top-p",
@@ -140,7 +154,7 @@ def cli(context: click.Context) -> None:
 @click.option(
     "--min-p",
     type=click.FloatRange(0, 1),
-    default=0.03,
+    default=0.05,
     show_default=True,
     help="Leave out choices this much less likely than the likeliest.",
 )
@@ -175,6 +189,8 @@ def continue_(
     takes: int,
     seed: int,
     temperature: float,
+    pitch_temperature: float,
+    rhythm_temperature: float,
     top_p: float,
     min_p: float,
     top_k: int,
@@ -191,17 +207,23 @@ def continue_(
         sideman continue verse.mid idea.mid --takes 4 --only-new
     """
     from sideman.engine.compose import continue_file
+    from sideman.engine.sampling import Sampling
 
+    sampling = Sampling(
+        temperature=temperature,
+        pitch_temperature=pitch_temperature,
+        rhythm_temperature=rhythm_temperature,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+    )
     reports = continue_file(
         prompt,
         out,
         bars=bars,
         takes=takes,
         seed=seed,
-        temperature=temperature,
-        top_p=top_p,
-        min_p=min_p,
-        top_k=top_k,
+        sampling=sampling,
         prompt_bars=prompt_bars,
         only_new=only_new,
         bundle=bundle,

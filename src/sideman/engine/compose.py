@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sideman import __version__
 from sideman.bundle import Bundle, load_bundle
 from sideman.engine.generate import Stop, generate
-from sideman.engine.sampling import Sampling
+from sideman.engine.sampling import DEFAULT_SAMPLING, Sampling
 from sideman.engine.session import Session
 from sideman.errors import EngineError, OutputExists, PromptTooLong
 from sideman.score.edit import append_score, drop_empty_parts
@@ -87,7 +87,7 @@ def continue_score(
     n_bars: int = 8,
     n_takes: int = 1,
     seed: int = 0,
-    sampling: Sampling | None = None,
+    sampling: Sampling = DEFAULT_SAMPLING,
     prompt_bars: int = 16,
     only_new: bool = False,
     threads: int = 0,
@@ -109,7 +109,7 @@ def continue_score(
     grid, _ = to_grid(score)
     n_played = int(grid.notes["bar"].max()) + 1
     grid = slice_bars(grid, 0, n_played)
-    wish = _Wish(n_bars, n_takes, seed, sampling or Sampling(), prompt_bars, threads)
+    wish = _Wish(n_bars, n_takes, seed, sampling, prompt_bars, threads)
     drafts = _drafts(grid, bundle, wish)
     return [_assembled(score, grid, draft, only_new=only_new) for draft in drafts]
 
@@ -121,10 +121,7 @@ def continue_file(
     bars: int = 8,
     takes: int = 1,
     seed: int = 0,
-    temperature: float = 1.0,
-    top_p: float = 1.0,
-    min_p: float = 0.03,
-    top_k: int = 0,
+    sampling: Sampling = DEFAULT_SAMPLING,
     prompt_bars: int = 16,
     only_new: bool = False,
     bundle: Path | None = None,
@@ -144,7 +141,6 @@ def continue_file(
             msg = f"'{path}' exists already; choose another name or pass --force"
             raise OutputExists(msg)
     score, model = read_midi(prompt), load_bundle(bundle)
-    sampling = Sampling(temperature=temperature, top_p=top_p, min_p=min_p, top_k=top_k)
     made = continue_score(
         score,
         model,

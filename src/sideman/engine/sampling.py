@@ -74,3 +74,8 @@ def _check(name: str, value: float, is_right: bool, rule: str) -> None:  # noqa:
     if not is_right:
         msg = f"{name} is {value}; it must be {rule}"
         raise EngineError(msg)
+
+
+DEFAULT_SAMPLING = Sampling(temperature=0.95, pitch_temperature=1.15, min_p=0.05)
+"""What is drawn with when nobody says otherwise: with it the bundled model repeats pitches
+about as often as the pieces it learned from do (docs/LOG.md)."""
