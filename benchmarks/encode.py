@@ -18,10 +18,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import symusic
 from machine import machine_lines
 from miditok import REMI, TokenizerConfig
-from symusic import Score as read_symusic
-from symusic.core import ScoreTick
 
 from sideman.corpus.build import MIN_NOTES, build_corpus
 from sideman.errors import MidiFileError
@@ -59,7 +58,7 @@ class Sample:
     """
 
     ours: list[Score]
-    theirs: list[ScoreTick]
+    theirs: list[object]
 
     @property
     def n_notes(self) -> int:
@@ -81,7 +80,7 @@ def draw_sample(paths: Sequence[Path], n_files: int) -> Sample:
         if len(sample.ours) == n_files:
             break
         try:
-            score, theirs = read_midi(path), read_symusic(path)
+            score, theirs = read_midi(path), symusic.Score(path)
         except (MidiFileError, RuntimeError):
             continue
         if len(score.notes) >= MIN_NOTES:

@@ -288,6 +288,29 @@ def test_file_is_drawn_in_the_format_its_name_says(score, tmp_path, name, start)
     assert (tmp_path / name).read_bytes().startswith(start)
 
 
+@pytest.mark.parametrize(
+    ("recipe", "split_bar"),
+    [
+        ('{"first_new_bar": 7}', 7),
+        ('{"first_new_bar": 1}', None),  # nothing but new bars
+        ('{"seed": 3}', None),
+        ("made by hand", None),
+        ("[7]", None),
+        (None, None),
+    ],
+)
+def test_the_recipe_in_the_file_says_where_new_bars_begin(score, tmp_path, recipe, split_bar):
+    """Whoever draws a take sees what was written without counting bars."""
+    write_midi(score, tmp_path / "a.mid", recipe=recipe)
+
+    roll_file(tmp_path / "a.mid", tmp_path / "drawn.svg")
+    roll_file(tmp_path / "a.mid", tmp_path / "b.mid.svg", split_bar=split_bar)
+
+    drawn = (tmp_path / "drawn.svg").read_text()
+    assert drawn == (tmp_path / "b.mid.svg").read_text()
+    assert ("prompt" in drawn) == (split_bar is not None)
+
+
 def test_picture_that_is_there_is_overwritten_only_by_force(score, tmp_path):
     write_midi(score, tmp_path / "a.mid")
     out = tmp_path / "a.svg"

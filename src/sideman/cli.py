@@ -277,7 +277,8 @@ def render(*, midi: Path, out: Path, engine: str, bank: Path | None, force: bool
     "--split-bar",
     type=click.IntRange(min=1),
     default=None,
-    help="Mark where this bar begins, such as the first new one.",
+    show_default="where the file's recipe says that new bars begin",
+    help="Mark where this bar begins.",
 )
 @force_option
 def roll(*, midi: Path, out: Path, split_bar: int | None, force: bool) -> None:
@@ -285,7 +286,8 @@ def roll(*, midi: Path, out: Path, split_bar: int | None, force: bool) -> None:
 
     \b
     Example:
-        sideman roll chorus.mid chorus.png --split-bar 9
+        sideman roll chorus.mid chorus.png
+        sideman roll mine.mid mine.svg --split-bar 9
     """
     from sideman.roll import roll_file
 

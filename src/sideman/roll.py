@@ -13,6 +13,7 @@ picture, from its upper left corner.
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -26,7 +27,7 @@ from PIL import Image, ImageDraw, ImageFont
 from sideman.errors import OutputExists, ScoreError, SidemanError
 from sideman.files import whole_file
 from sideman.score.general_midi import DRUM_NAMES, program_name
-from sideman.score.midi import read_midi
+from sideman.score.midi import read_midi, read_recipe
 from sideman.score.time import bar_starts
 from sideman.score.types import DEFAULT_TEMPO_BPM, MAX_DATA_BYTE, Score
 
@@ -285,7 +286,7 @@ def roll_file(
         midi: The MIDI file.
         out: The picture, `.png` or `.svg`; written whole or not at all.
         split_bar: First bar of the continuation, counted from 1 like the numbers in the
-            picture; None for a piece by one author.
+            picture. None: where the recipe in the file says that new bars begin, if it does.
         force: Overwrite `out` if it is there.
 
     Raises:
@@ -305,11 +306,25 @@ def roll_file(
         msg = f"{out} is there already; overwrite it with --force"
         raise OutputExists(msg)
     score = read_midi(midi)
+    split_bar = split_bar or _first_new_bar(midi)
     if suffix == ".png":
         roll_png(score, out, split_bar=split_bar)
     else:
         with whole_file(out) as part:
             part.write_text(roll_svg(score, split_bar=split_bar), encoding="utf-8")
+
+
+def _first_new_bar(midi: Path) -> int | None:
+    """Return the bar, from 1, at which a file's recipe says that what was written begins.
+
+    None if it does not say so, or if there is nothing before that bar.
+    """
+    try:
+        recipe = json.loads(read_recipe(midi) or "{}")
+    except ValueError:
+        return None
+    bar = recipe.get("first_new_bar") if isinstance(recipe, dict) else None
+    return bar if isinstance(bar, int) and bar > 1 else None
 
 
 def roll_svg(score: Score, *, split_bar: int | None = None, width: int = WIDTH) -> str:
