@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import symusic
-from machine import machine_lines  # type: ignore[import-not-found]  # the script beside it
+from machine import machine_lines
 from miditok import REMI, TokenizerConfig
 
 from sideman.corpus.build import MIN_NOTES, build_corpus

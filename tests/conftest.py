@@ -19,7 +19,7 @@ from sideman.tokens.vocabulary import (
 # The same examples on every machine and in every run; how long one takes says nothing about it.
 settings.register_profile("sideman", deadline=None, derandomize=True, max_examples=80)
 # Many more, and others each time: `pytest --hypothesis-profile=deep`, to hunt for bugs.
-settings.register_profile("deep", deadline=None, max_examples=3000)
+settings.register_profile("deep", deadline=None, max_examples=600)
 settings.load_profile("sideman")
 
 STYLES = ("folk", "rag")
