@@ -190,7 +190,7 @@ def test_training_without_the_extra_says_how_to_get_it(
     capsys, monkeypatch, tmp_path, args, missing
 ):
     """Playing installs no PyTorch, so this is what most people meet first."""
-    rooms = ("sideman.train.loop", "sideman.model.export")
+    rooms = ("sideman.train.loop", "sideman.train.release")
 
     class WithoutTraining:
         """An import system in which the rooms that train ask for a package in vain."""
