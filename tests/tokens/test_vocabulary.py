@@ -111,9 +111,27 @@ def test_head_outputs_and_ids_are_in_one_order():
             events = events_of(attribute, kind)
             ids = VOCABULARY.ids(events)[:, attribute.column]
             targets = VOCABULARY.targets(events)[:, attribute.column]
-            assert (ids == starts[attribute.column] + targets).all()
-            assert targets[0] == VOCABULARY.slot_offsets[kind, attribute.column]
+            is_decided = targets != -1
+            assert (ids == starts[attribute.column] + targets)[is_decided].all()
+            if kind in (Kind.START, Kind.GIVEN):
+                assert not is_decided[events[:, 0] == kind].any()
+                continue
             assert targets[-1] < VOCABULARY.slot_sizes[attribute.column]
+            assert (
+                targets[-1] - len(events) + 1 == VOCABULARY.slot_offsets[kind, attribute.column]
+            )
+
+
+def test_what_says_nothing_is_not_decided(row):
+    """A velocity that a file never told must not count for or against a model."""
+    silent, said = row(Kind.NOTE, 0, 0, 0, 60, 24, 0), row(Kind.NOTE, 0, 0, 0, 60, 24, 9)
+
+    silent_targets, said_targets = VOCABULARY.targets(np.stack([silent, said]))
+
+    assert silent_targets[6] == -1
+    assert said_targets[6] == VOCABULARY.slot_offsets[Kind.NOTE, 6] + 9
+    assert (silent_targets[:6] == said_targets[:6]).all()
+    assert (VOCABULARY.targets(row(Kind.GIVEN, 0, 0, 0, 60, 24, 9)[None]) == -1).all()
 
 
 def test_every_value_fits_a_byte():

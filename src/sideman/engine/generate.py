@@ -11,7 +11,7 @@ from sideman.engine.sampling import Sampling
 from sideman.engine.session import Session
 from sideman.errors import EngineError
 from sideman.tokens.grammar import Limits
-from sideman.tokens.vocabulary import UNSPECIFIED, Events, Kind
+from sideman.tokens.vocabulary import UNSPECIFIED, VELOCITY, Events, Kind
 
 MAX_EVENTS_PER_BAR = 400
 """A bar that grows to this is closed: denser than any bar of a real piece but a few."""
@@ -19,8 +19,6 @@ MAX_EVENTS_PER_BAR = 400
 
 BAR_LINES = 2
 """Events of a bar beside what is in it: its own `BAR`, and the next one, which closes it."""
-
-VELOCITY_COLUMN = 6
 
 
 class Stop(Enum):
@@ -121,7 +119,7 @@ def generate(
             session.keep_takes(going)
         said = step.events[going]
         if is_flat:
-            said[said[:, 0] == Kind.NOTE, VELOCITY_COLUMN] = UNSPECIFIED
+            said[said[:, 0] == Kind.NOTE, VELOCITY] = UNSPECIFIED
         session.append(said[:, None])
         in_bar = [
             0 if event[0] == Kind.BAR else in_bar[row] + 1

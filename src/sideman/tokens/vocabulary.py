@@ -169,7 +169,8 @@ ATTRIBUTES = (
 
 N_SLOTS = 7
 """Columns that the network decides: the kind and six attributes."""
-AHEAD, PROGRAM = 7, 8
+DURATION, VELOCITY, AHEAD, PROGRAM = 5, 6, 7, 8
+"""Columns of an event that others name: two of a note, and the two that are only given."""
 N_COLUMNS = 9
 
 
@@ -248,9 +249,18 @@ class Vocabulary:
         return found
 
     def targets(self, events: Events) -> NDArray[np.int64]:
-        """Return the head outputs that spell events, shape (..., N_SLOTS); -1 where none."""
-        offsets = self.slot_offsets[events[..., 0]]
-        return np.where(offsets >= 0, offsets + events[..., :N_SLOTS], -1)
+        """Return the head outputs that decide events, shape (..., N_SLOTS).
+
+        -1 where there is nothing to decide: attributes that a kind does not have, `START` and
+        `GIVEN`, which are written by whoever asks, and velocities that say nothing.
+        """
+        kinds = events[..., 0]
+        offsets = self.slot_offsets[kinds]
+        targets = np.where(offsets >= 0, offsets + events[..., :N_SLOTS], -1)
+        targets[(kinds == Kind.START) | (kinds == Kind.GIVEN)] = -1
+        is_silent = (kinds == Kind.NOTE) & (events[..., VELOCITY] == UNSPECIFIED)
+        targets[is_silent, VELOCITY] = -1
+        return targets
 
     def style(self, name: str) -> int:
         """Return the value of a style label.

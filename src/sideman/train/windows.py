@@ -15,6 +15,7 @@ from sideman.tokens.controls import measure_controls
 from sideman.tokens.grid import Grid, slice_bars, take_parts
 from sideman.tokens.layouts import accompany_ahead, continue_ahead, infill_ahead, vary_ahead
 from sideman.tokens.vocabulary import (
+    DURATION,
     FIRST_DRUM,
     HELD,
     PROGRAM,
@@ -50,8 +51,6 @@ N_HEAD_AND_TAIL = 2
 
 SOME_PARTS_SHARE = 0.5
 """Share of the infill windows in which only some of the parts are written."""
-
-DURATION_COLUMN, VELOCITY_COLUMN = 5, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,14 +279,14 @@ def _with_held(rng: np.random.Generator, events: Events, share: float) -> Events
         return events
     is_note = (events[:, 0] == Kind.NOTE) | (events[:, 0] == Kind.GIVEN)
     seen = events.copy()
-    seen[is_note & (rng.random(len(events)) < rng.random()), DURATION_COLUMN] = HELD
+    seen[is_note & (rng.random(len(events)) < rng.random()), DURATION] = HELD
     return seen
 
 
 def _as_batch(
     seen: Events, following: Events, piece: NDArray[np.int64], vocabulary: Vocabulary
 ) -> Batch:
-    """Turn rows into ids and targets; what is only given is not to decide.
+    """Turn rows into ids and targets; nothing is to decide across windows.
 
     Args:
         seen: Events, shape (B, T, columns).
@@ -295,12 +294,8 @@ def _as_batch(
         piece: Number of the window of each event and of the one after the last, (B, T + 1).
         vocabulary: Numbers the values.
     """
-    kinds = following[..., 0]
-    is_decided = (kinds != Kind.GIVEN) & (kinds != Kind.START)
-    is_decided &= piece[:, 1:] == piece[:, :-1]
-    targets = np.where(is_decided[..., None], vocabulary.targets(following), IGNORED)
-    says_nothing = (kinds == Kind.NOTE) & (following[..., VELOCITY_COLUMN] == UNSPECIFIED)
-    targets[says_nothing, VELOCITY_COLUMN] = IGNORED
+    goes_on = piece[:, 1:] == piece[:, :-1]
+    targets = np.where(goes_on[..., None], vocabulary.targets(following), IGNORED)
     return Batch(
         ids=vocabulary.ids(seen),
         piece=piece[:, :-1],
