@@ -9,11 +9,10 @@ import onnxruntime
 import pytest
 from onnx import numpy_helper
 
-from sideman.bundle import PREFILL, bundled_path, load_bundle
+from sideman.bundle import PREFILL, load_bundle
 from sideman.engine.compose import continue_score
 from sideman.engine.generate import Stop
 from sideman.engine.session import Session
-from sideman.errors import BundleError
 from sideman.model.onnx_writer import BLOCK, ZERO
 from sideman.score.midi import read_midi
 from sideman.tokens.codec import Layout, grid_to_events
@@ -28,10 +27,6 @@ CACHED_TOLERANCE = 0.5  # nats a slot; 8-bit rounding makes a step of a differen
 
 @pytest.fixture(scope="module")
 def bundled():
-    try:
-        bundled_path()
-    except BundleError:
-        pytest.skip("no bundle in this checkout")
     return load_bundle()
 
 
