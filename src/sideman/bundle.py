@@ -20,7 +20,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from sideman.errors import BundleError, OutputExists
+from sideman.errors import BundleError
+from sideman.files import refuse_existing
 from sideman.tokens.vocabulary import Vocabulary
 
 BUNDLE_FORMAT = 1
@@ -147,9 +148,7 @@ def write_bundle(
     Raises:
         OutputExists: If `folder` exists and `force` is not given.
     """
-    if folder.exists() and not force:
-        msg = f"'{folder}' exists already; choose another name or pass --force"
-        raise OutputExists(msg)
+    refuse_existing(folder, force=force)
     contents = {**files, VOCABULARY: vocabulary.to_json().encode()}
     sums = {name: hashlib.sha256(contents[name]).hexdigest() for name in PAYLOAD}
     said = {"format": BUNDLE_FORMAT, **card, "sha256": sums}

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sideman.errors import OutputExists
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
@@ -28,3 +30,14 @@ def whole_file(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def refuse_existing(path: Path, *, force: bool) -> None:
+    """Refuse to write where something is already, unless it is to be replaced.
+
+    Raises:
+        OutputExists: If `path` exists and `force` is not given.
+    """
+    if path.exists() and not force:
+        msg = f"'{path}' exists already; choose another name or pass --force"
+        raise OutputExists(msg)

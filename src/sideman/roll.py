@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from sideman.errors import OutputExists, ScoreError, SidemanError
-from sideman.files import whole_file
+from sideman.errors import ScoreError, SidemanError
+from sideman.files import refuse_existing, whole_file
 from sideman.score.general_midi import DRUM_NAMES, program_name
 from sideman.score.midi import read_midi, read_recipe
 from sideman.score.time import bar_starts
@@ -302,9 +302,7 @@ def roll_file(
     if not out.parent.is_dir():
         msg = f"{out}: there is no folder {out.parent}"
         raise SidemanError(msg)
-    if out.exists() and not force:
-        msg = f"{out} is there already; overwrite it with --force"
-        raise OutputExists(msg)
+    refuse_existing(out, force=force)
     score = read_midi(midi)
     split_bar = split_bar or _first_new_bar(midi)
     if suffix == ".png":

@@ -209,7 +209,7 @@ def test_file_that_exists_is_kept_unless_forced(tmp_path):
     path = tmp_path / "take.mid"
     write_midi(one_note(Part(1)), path)
 
-    with pytest.raises(OutputExists, match=r"take\.mid exists; choose another name"):
+    with pytest.raises(OutputExists, match=r"take\.mid' exists already; choose another name"):
         write_midi(one_note(Part(2)), path)
     assert read_midi(path).parts == (Part(1),)
 

@@ -27,8 +27,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from sideman.audio.bank import DEFAULT_BANK, check_bank, read_sf2
-from sideman.errors import AudioError, MissingExtra, OutputExists, ScoreError
-from sideman.files import whole_file
+from sideman.errors import AudioError, MissingExtra, ScoreError
+from sideman.files import refuse_existing, whole_file
 from sideman.score import smf
 from sideman.score.midi import midi_bytes, read_midi
 from sideman.score.time import ticks_to_seconds
@@ -263,9 +263,7 @@ def _check_output(out: Path, *, force: bool) -> None:
     if not out.parent.is_dir():
         msg = f"{out}: there is no folder {out.parent}"
         raise AudioError(msg)
-    if out.exists() and not force:
-        msg = f"{out} is there already; overwrite it with --force"
-        raise OutputExists(msg)
+    refuse_existing(out, force=force)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from sideman.bundle import Bundle, load_bundle
 from sideman.engine.generate import Stop, generate
 from sideman.engine.sampling import DEFAULT_SAMPLING, Sampling
 from sideman.engine.session import Session
-from sideman.errors import EngineError, OutputExists, PromptTooLong
+from sideman.errors import EngineError, PromptTooLong
+from sideman.files import refuse_existing
 from sideman.score.edit import append_score, drop_empty_parts
 from sideman.score.midi import read_midi, write_midi
 from sideman.score.time import resample
@@ -137,9 +138,7 @@ def continue_file(
     """
     paths = [out] if takes == 1 else [_numbered(out, number + 1) for number in range(takes)]
     for path in paths:
-        if path.exists() and not force:
-            msg = f"'{path}' exists already; choose another name or pass --force"
-            raise OutputExists(msg)
+        refuse_existing(path, force=force)
     score, model = read_midi(prompt), load_bundle(bundle)
     made = continue_score(
         score,

@@ -78,4 +78,4 @@ def _check(name: str, value: float, is_right: bool, rule: str) -> None:  # noqa:
 
 DEFAULT_SAMPLING = Sampling(temperature=0.95, pitch_temperature=1.15, min_p=0.05)
 """What is drawn with when nobody says otherwise: with it the bundled model repeats pitches
-about as often as the pieces it learned from do (docs/LOG.md)."""
+in 19 % of melodic steps, the held-out originals in 15 % (docs/LOG.md)."""

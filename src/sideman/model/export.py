@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from sideman.bundle import PREFILL, STEP, WEIGHTS, Bundle, write_bundle
-from sideman.errors import BundleError, OutputExists
+from sideman.errors import BundleError
+from sideman.files import refuse_existing
 from sideman.model.checkpoint import load_checkpoint
 from sideman.model.graphs import prefill_graph, step_graph
 from sideman.model.network import Network
@@ -40,9 +41,7 @@ def export_bundle(
         BundleError: If there is no such precision.
         OutputExists: If `out` exists and `force` is not given.
     """
-    if out.exists() and not force:
-        msg = f"'{out}' exists already; choose another name or pass --force"
-        raise OutputExists(msg)
+    refuse_existing(out, force=force)
     loaded = load_checkpoint(checkpoint)
     said = {
         "name": out.name,

@@ -49,8 +49,8 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from sideman.errors import MidiFileError, OutputExists, ScoreError
-from sideman.files import whole_file
+from sideman.errors import MidiFileError, ScoreError
+from sideman.files import refuse_existing, whole_file
 from sideman.score import smf
 from sideman.score.edit import cut_overlaps
 from sideman.score.time import MAX_BARS, QUARTERS_PER_WHOLE, bar_length, bar_starts
@@ -155,9 +155,7 @@ def write_midi(
         ScoreError: If MIDI cannot hold the score.
     """
     data = midi_bytes(score, recipe=recipe)
-    if path.exists() and not force:
-        msg = f"{path} exists; choose another name, or force to replace it"
-        raise OutputExists(msg)
+    refuse_existing(path, force=force)
     if not path.parent.is_dir():
         raise smf.refusal(path, "no-folder", f"there is no folder {path.parent} to write it to")
     try:

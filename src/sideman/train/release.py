@@ -7,6 +7,7 @@ from typing import Any
 from sideman.bundle import Bundle
 from sideman.corpus.shards import open_corpus
 from sideman.errors import BundleError
+from sideman.files import refuse_existing
 from sideman.model.checkpoint import load_checkpoint
 from sideman.model.export import export_bundle
 from sideman.train.loop import CHECKPOINT_NAME
@@ -41,6 +42,7 @@ def release(
         BundleError: If the card is not a JSON object.
         OutputExists: If `out` exists and `force` is not given.
     """
+    refuse_existing(out, force=force)  # before the measuring, which takes a minute
     checkpoint = run / CHECKPOINT_NAME
     said = _read_card(card) if card else {}
     if corpus_folder is not None:
