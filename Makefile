@@ -57,7 +57,8 @@ bench: setup  ## run the benchmarks; with PACK=folder of MIDI also those that ne
 	$(BIN)/python benchmarks/decode.py
 	$(BIN)/python benchmarks/continue_cold.py
 	$(BIN)/python benchmarks/install_size.py
-	$(if $(PACK),$(PIP) '.[bench]' && $(BIN)/python benchmarks/encode.py --pack $(PACK) --whole)
+	$(if $(PACK),$(PIP) '.[bench]' && $(BIN)/python benchmarks/encode.py --pack $(PACK) && \
+		$(BIN)/python benchmarks/corpus.py --pack $(PACK))
 
 train: setup  ## train a model: make train RECIPE=nano CORPUS=shards RUN=runs/nano
 	$(BIN)/sideman train --recipe "$(RECIPE)" --corpus "$(CORPUS)" --out "$(RUN)"
@@ -70,7 +71,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(SETUP): pyproject.toml | $(BIN)/python
-	$(PIP) --editable '.[audio,train,dev]'
+	$(PIP) --editable '.[audio,corpus,cluster,hub,notation,train,dev]'
 	@touch $(SETUP_PLAY) $@
 
 $(SETUP_PLAY): pyproject.toml | $(BIN)/python

@@ -1,18 +1,14 @@
-"""How fast is a MIDI file encoded, beside MidiTok's REMI, and how fast a whole corpus?
+"""How fast is a MIDI file encoded, beside MidiTok's REMI?
 
-    .venv/bin/python benchmarks/encode.py --pack FOLDER [--files 500] [--whole]
+    .venv/bin/python benchmarks/encode.py --pack FOLDER [--files 500]
 
-The comparison encodes the same files, already parsed, in one process and counts CPU time;
-the two take turns. `--whole` reads and encodes all files of the folder with two processes, into
-a corpus that is thrown away, and counts seconds on the clock and of CPU time: where other work
-shares the machine, the first says little.
+The same files, already parsed, are encoded in one process, and CPU time is counted; the two
+take turns. For the way from files to shards see `benchmarks/corpus.py`.
 """
 
 import argparse
-import os
 import random
 import statistics
-import tempfile
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -23,7 +19,6 @@ import symusic
 from machine import machine_lines
 from miditok import REMI, TokenizerConfig
 
-from sideman.corpus.build import MIN_NOTES, build_corpus
 from sideman.errors import MidiFileError
 from sideman.score.midi import read_midi
 from sideman.score.types import Score
@@ -46,7 +41,8 @@ NOT_MUSIC = ("hostile",)
 
 SEED = 1
 REPETITIONS = 5
-WORKERS = 2
+MIN_NOTES = 8
+"""Fewest notes of a file that is compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,33 +127,11 @@ def compare(sample: Sample) -> list[str]:
     ]
 
 
-def encode_whole(pack: Path) -> list[str]:
-    """Return how long the whole pack takes, from files to shards."""
-    n_files = len(midi_paths(pack))
-    sources = [path.name for path in pack.iterdir() if path.name not in NOT_MUSIC]
-    with tempfile.TemporaryDirectory() as folder:
-        start, before = time.perf_counter(), os.times()
-        report = build_corpus(
-            pack, Path(folder) / "corpus", workers=WORKERS, sources=sources, progress=False
-        )
-        seconds, after = time.perf_counter() - start, os.times()
-    # user and system time of this process and of its workers, which have ended
-    cpu_s = sum(after[:4]) - sum(before[:4])
-    n_refused = report.refused.total()
-    return [
-        f"whole pack, {n_files:,} files, from MIDI files to shards with {WORKERS} processes: "
-        f"{seconds:.1f} s on the clock, {cpu_s:.1f} s of CPU time",
-        f"{report.n_notes:,} notes, {report.n_notes / seconds:,.0f} notes/s; "
-        f"{report.n_pieces:,} pieces, {n_refused:,} files refused",
-    ]
-
-
 def main() -> None:
     """Print the tables that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--pack", type=Path, help="folder of MIDI files")
     parser.add_argument("--files", type=int, default=500, help="files to compare on")
-    parser.add_argument("--whole", action="store_true", help="also encode all files")
     asked = parser.parse_args()
     if asked.pack is None:
         print("nothing measured: name a folder of MIDI files with --pack FOLDER")
@@ -167,8 +141,6 @@ def main() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MidiTok warns of what its vocabulary lacks
         print("\n".join(["", *compare(sample)]))
-    if asked.whole:
-        print("\n".join(["", f"load {os.getloadavg()[0]:.1f}", *encode_whole(asked.pack)]))
 
 
 if __name__ == "__main__":

@@ -142,3 +142,18 @@ def speak(row, draw_event):
         return np.stack(said)
 
     return sentence
+
+
+class _InlineEngine:
+    """Does a job here and now: no processes to wait for."""
+
+    def map(self, job, chunks):
+        return ((number, job.run(items)) for number, items in chunks)
+
+
+@pytest.fixture(scope="session")
+def inline():
+    """Return the way to build a little corpus at once."""
+    from sideman.corpus.build import Work
+
+    return Work(engine=_InlineEngine(), progress=False)

@@ -112,7 +112,7 @@ def test_version_is_the_version_of_the_package(capsys):
         (["render", "{file}", "out.wav", "--engine", "kazoo"], "'fluidsynth'"),
         (["roll", "{file}", "out.gif"], "must end in .png or .svg"),
         (["corpus", "build", "{file}", "shards"], "is a file; a folder is wanted"),
-        (["corpus", "build", "{folder}", "{folder}"], "exists already"),
+        (["corpus", "build", "{folder}", "{folder}"], "holds something that is no corpus"),
         (["train", "--recipe", "nano"], "missing option '--corpus'"),
         (["export", "nowhere", "out"], "there is no folder 'nowhere'"),
     ],

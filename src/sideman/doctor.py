@@ -17,7 +17,7 @@ from pathlib import Path
 from sideman import __version__
 
 HERE = Path(__file__).parent
-NAME_WIDTH = 13  # the longest name and a space: what is found stands in one column
+NAME_WIDTH = 16  # the longest name and a space: what is found stands in one column
 
 # Name on the package index, and the extra that brings it; None is always needed.
 PACKAGES: tuple[tuple[str, str | None], ...] = (
@@ -29,6 +29,12 @@ PACKAGES: tuple[tuple[str, str | None], ...] = (
     ("tqdm", None),
     ("soundfile", "audio"),
     ("midirenderer", "audio"),
+    ("pyarrow", "corpus"),
+    ("datasketch", "corpus"),
+    ("pebble", "corpus"),
+    ("lytk", "notation"),
+    ("ray", "cluster"),
+    ("huggingface-hub", "hub"),
     ("torch", "train"),
     ("onnx", "train"),
 )
@@ -45,9 +51,9 @@ class Finding:
 
     Example:
         >>> Finding("soundfile", None, 'pip install "sideman[audio]"').line()
-        'soundfile    missing: pip install "sideman[audio]"'
+        'soundfile       missing: pip install "sideman[audio]"'
         >>> Finding("numpy", "2.4.6").line()
-        'numpy        2.4.6'
+        'numpy           2.4.6'
     """
 
     name: str

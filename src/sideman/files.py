@@ -9,6 +9,9 @@ from pathlib import Path
 
 from sideman.errors import OutputExists
 
+PART_SUFFIX = ".part"
+"""Ends the name of a file that is being written, which also begins with a dot."""
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
@@ -24,7 +27,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     Yields:
         The path to write to instead; the file does not exist yet.
     """
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART_SUFFIX}")
     try:
         yield part
         part.replace(path)

@@ -10,9 +10,9 @@ from sideman.errors import CorpusError
 
 
 @pytest.fixture
-def folder(music, tmp_path):
+def folder(music, tmp_path, inline):
     """Return a good corpus."""
-    build_corpus(music, tmp_path / "corpus", progress=False)
+    build_corpus(music, tmp_path / "corpus", inline)
     return tmp_path / "corpus"
 
 

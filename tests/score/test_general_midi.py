@@ -4,10 +4,12 @@ import pytest
 
 from sideman.errors import ScoreError
 from sideman.score.general_midi import (
+    _RANGES_OF_THEIR_OWN,
     DRUM_KIT_NAMES,
     DRUM_NAMES,
     FAMILY_NAMES,
     N_PROGRAMS,
+    PITCH_RANGES,
     PROGRAM_NAMES,
     family_name,
     find_program,
@@ -38,6 +40,35 @@ def test_landmarks_are_where_the_standard_has_them(program, name, family):
     """A name left out would shift all after it."""
     assert program_name(program) == name
     assert family_name(program) == family
+
+
+@pytest.mark.parametrize(
+    ("name", "lowest", "highest"),
+    [
+        ("Bright Acoustic Piano", 21, 108),
+        ("Electric Guitar (clean)", 40, 88),
+        ("Violin", 55, 103),
+        ("Contrabass", 23, 67),
+        ("Pizzicato Strings", 23, 103),
+        ("Piccolo", 74, 108),
+        ("Pad 2 (warm)", 0, 127),
+    ],
+)
+def test_instruments_have_the_range_that_is_theirs(name, lowest, highest):
+    """A family's range, or one of the instrument's own: a guitar ends at its lowest string."""
+    assert PITCH_RANGES[PROGRAM_NAMES.index(name)] == (lowest, highest)
+
+
+def test_every_program_has_a_range():
+    """An octave at least, of MIDI notes."""
+    assert len(PITCH_RANGES) == N_PROGRAMS
+    assert all(0 <= lowest <= highest - 12 <= 115 for lowest, highest in PITCH_RANGES)
+
+
+@pytest.mark.parametrize("name", _RANGES_OF_THEIR_OWN)
+def test_range_of_its_own_is_that_of_a_program(name):
+    """A misspelt name would leave the instrument with the range of its family."""
+    assert name in PROGRAM_NAMES
 
 
 @pytest.mark.parametrize("program", range(128))

@@ -1,5 +1,7 @@
 """Controls and layouts: what parts are told to be, and what is given in which task."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from sideman.score.types import Part
 from sideman.tokens.codec import AT_HEAD, PLAIN
 from sideman.tokens.controls import DENSITY_STEPS, measure_controls
-from sideman.tokens.grid import onsets, to_grid
+from sideman.tokens.grid import onsets, slice_bars, take_parts, to_grid
 from sideman.tokens.layouts import (
     accompany_ahead,
     chart_ahead,
@@ -18,6 +20,8 @@ from sideman.tokens.layouts import (
 )
 from sideman.tokens.vocabulary import (
     DURATION_TICKS,
+    FIRST_DRUM,
+    FIRST_KIT,
     LARGEST_VALUES,
     UNSPECIFIED,
     Kind,
@@ -31,22 +35,53 @@ CHORDS = [(bar * 96, 96, pitch, 70) for bar in range(N_BARS) for pitch in (60, 6
 MELODY = [(eighth * 12, 12, 72 + eighth % 5, 100) for eighth in range(8 * N_BARS)]
 COUNTER = [(half * 48, 40, 62, 80) for half in range(2 * N_BARS)]
 DRUMS = [(eighth * 12, 3, 42, 90) for eighth in range(8 * N_BARS)]
+ARPEGGIO = [(n * 12, 12, (60, 64, 67, 72)[n % 4], 80) for n in range(8 * N_BARS)]
+OOM_PAH = [
+    (beat * 24, 20, pitch, 70)
+    for beat in range(4 * N_BARS)
+    for pitch in ((43,) if beat % 2 == 0 else (55, 59, 62))
+]
+VOICES = [
+    [(beat * 24, 24, pitch + (0, 2, 4, 2)[beat % 4], 80) for beat in range(4 * N_BARS)]
+    for pitch in (72, 65, 60, 48)
+]
+
+PIANO, PICKED_BASS, STRINGS, CHOIR, TRUMPET, WARM_PAD = 0, 34, 48, 52, 56, 89
+
+
+def moved(line, semitones=0, velocity=None):
+    """Return a line at another pitch, at another velocity."""
+    return [
+        (onset, length, pitch + semitones, old if velocity is None else velocity)
+        for onset, length, pitch, old in line
+    ]
 
 
 @pytest.fixture
 def band(make_score):
-    """Return a function that makes a grid of lines; the drums are named."""
+    """Return a function that makes a grid of lines, each alone or with its program."""
 
     def make(*lines):
-        notes = [(*note, part) for part, line in enumerate(lines) for note in line]
-        parts = [Part(is_drum=line is DRUMS) for line in lines]
+        played = [line if isinstance(line, tuple) else (line, PIANO) for line in lines]
+        notes = [(*note, part) for part, (line, _) in enumerate(played) for note in line]
+        parts = [Part(program, is_drum=line is DRUMS) for line, program in played]
         return to_grid(make_score(notes, parts))[0]
 
     return make
 
 
+@pytest.fixture
+def roles_of(band):
+    """Return a function that says the roles of lines."""
+
+    def roles(*lines):
+        return [Role(role) for role in measure_controls(band(*lines))["role"]]
+
+    return roles
+
+
 def test_a_band_is_told_by_what_it_plays(band):
-    """Roles come from the notes, never from names or programs."""
+    """All on one program: what they play beside each other says enough."""
     rows = measure_controls(band(BASS, CHORDS, MELODY, COUNTER, DRUMS, []))
 
     assert rows["bar"].tolist() == [AT_HEAD] * 6
@@ -72,14 +107,144 @@ def test_a_band_is_told_by_what_it_plays(band):
         ([MELODY], [Role.MELODY]),
         ([BASS], [Role.BASS]),
         ([CHORDS], [Role.CHORDS]),
+        ([ARPEGGIO], [Role.ARPEGGIO]),
+        ([COUNTER], [Role.MELODY]),
         ([DRUMS, []], [Role.DRUMS, Role.UNSPECIFIED]),
-        ([COUNTER, COUNTER], [Role.MELODY, Role.COUNTER]),
         ([], []),
     ],
 )
-def test_small_bands_have_roles_too(band, lines, roles):
-    """The highest line that is neither chords nor bass is the melody, however low."""
-    assert measure_controls(band(*lines))["role"].tolist() == roles
+def test_small_bands_have_roles_too(roles_of, lines, roles):
+    """Who plays alone leads, unless it is plainly something else."""
+    assert roles_of(*lines) == roles
+
+
+@pytest.mark.parametrize(
+    ("left_hand", "role"),
+    [
+        (moved(BASS, 5), Role.BASS),
+        (OOM_PAH, Role.CHORDS),
+        (moved(ARPEGGIO, -12), Role.ARPEGGIO),
+        (moved(CHORDS, -7), Role.CHORDS),
+    ],
+)
+def test_hands_of_a_pianist_have_a_role_each(roles_of, left_hand, role):
+    """Bass, stride, broken chords and chords are four ways to accompany."""
+    assert roles_of(MELODY, left_hand) == [Role.MELODY, role]
+
+
+def test_piano_in_one_part_is_chords(roles_of):
+    """With both hands in it, it is what a band would call the chords."""
+    assert roles_of(MELODY + CHORDS) == [Role.CHORDS]
+
+
+def test_voices_of_a_choir_are_lines(roles_of):
+    """A choir sustains, but each voice is a line: the lowest a bass, however high for one."""
+    voices = [(voice, CHOIR) for voice in VOICES]
+
+    assert roles_of(*voices) == [Role.MELODY, Role.COUNTER, Role.COUNTER, Role.BASS]
+
+
+@pytest.mark.parametrize(
+    ("line", "program", "role"),
+    [
+        (CHORDS, WARM_PAD, Role.PAD),
+        (CHORDS, STRINGS, Role.PAD),
+        (CHORDS, CHOIR, Role.PAD),
+        (CHORDS, PIANO, Role.CHORDS),
+        (COUNTER, WARM_PAD, Role.PAD),
+        (COUNTER, CHOIR, Role.COUNTER),
+        (moved(MELODY, -10), WARM_PAD, Role.COUNTER),
+        (moved(COUNTER, -2), PICKED_BASS, Role.BASS),
+        (moved(COUNTER, -2), PIANO, Role.COUNTER),
+        (moved(ARPEGGIO, -12), STRINGS, Role.ARPEGGIO),
+    ],
+)
+def test_program_tells_what_notes_leave_open(roles_of, line, program, role):
+    """The same notes are a pad on one program and not on another; a pad may also play lines."""
+    assert roles_of(MELODY, BASS, (line, program))[2] == role
+
+
+def test_descant_leaves_the_melody_to_who_plays_out(roles_of):
+    """The highest line is not the melody if it is much softer."""
+    descant = moved(MELODY, 12, velocity=40)
+
+    assert roles_of(descant, MELODY) == [Role.COUNTER, Role.MELODY]
+    assert roles_of(moved(MELODY, 12), MELODY) == [Role.MELODY, Role.COUNTER]
+
+
+def test_solo_program_leads_lines_like_its_own(roles_of):
+    """A trumpet and a piano that share the top: the trumpet has the melody."""
+    assert roles_of(MELODY, (MELODY, TRUMPET)) == [Role.COUNTER, Role.MELODY]
+
+
+def test_who_doubles_the_melody_plays_it(roles_of):
+    """Otherwise the order of the parts would say which of the two does."""
+    assert roles_of(MELODY, BASS, MELODY) == [Role.MELODY, Role.BASS, Role.MELODY]
+
+
+def test_strummed_chords_are_no_arpeggio(roles_of):
+    """A strum spreads the notes of a chord, but nobody hears them one by one."""
+    strummed = [
+        (beat * 24 + 2 * string, 20, 52 + 5 * string, 80)
+        for beat in range(4 * N_BARS)
+        for string in range(4)
+    ]
+
+    assert roles_of(MELODY, strummed)[1] == Role.CHORDS
+
+
+@pytest.mark.parametrize("n_bars", [1, 2])
+def test_windows_have_the_roles_of_the_piece(band, n_bars):
+    """Training declares the parts of short stretches."""
+    piece = band(BASS, (CHORDS, STRINGS), MELODY, COUNTER, DRUMS, moved(ARPEGGIO, -12))
+    roles = measure_controls(piece)["role"].tolist()
+
+    for first in range(0, N_BARS, n_bars):
+        window = slice_bars(piece, first, first + n_bars)
+        assert measure_controls(window)["role"].tolist() == roles
+
+
+@given(data=st.data())
+def test_each_part_has_one_role(scores_st, data):
+    """Drums are drums, what plays has a role, and what is silent has none."""
+    grid, _ = to_grid(data.draw(scores_st))
+    is_drum = grid.programs >= FIRST_KIT
+    plays = np.isin(np.arange(len(grid.programs)), grid.notes["part"])
+
+    roles = measure_controls(grid)["role"]
+
+    assert ((roles == Role.DRUMS) == is_drum).all()
+    assert ((roles == UNSPECIFIED) == ~(plays | is_drum)).all()
+
+
+@given(data=st.data())
+def test_neither_names_nor_the_order_of_parts_matter(scores_st, data):
+    """Both are accidents of the file."""
+    grid, _ = to_grid(data.draw(scores_st))
+    order = np.array(data.draw(st.permutations(range(len(grid.programs)))))
+    renamed = replace(grid, names=("Bass",) * len(grid.programs))
+
+    roles = measure_controls(grid)["role"]
+
+    assert (
+        measure_controls(take_parts(renamed, order))["role"].tolist() == roles[order].tolist()
+    )
+
+
+@given(data=st.data())
+def test_octave_higher_only_a_bass_can_change(scores_st, data):
+    """Apart from how low a bass is, parts are only compared with one another."""
+    grid, _ = to_grid(data.draw(scores_st))
+    pitch = grid.notes["pitch"]
+    low = replace(grid, notes=grid.notes[(pitch < 116) | (pitch >= FIRST_DRUM)])
+    high = replace(low, notes=low.notes.copy())
+    high.notes["pitch"][high.notes["pitch"] < FIRST_DRUM] += 12
+
+    before, after = measure_controls(low)["role"], measure_controls(high)["role"]
+
+    assert (before[after == Role.BASS] == Role.BASS).all()
+    if np.array_equal(before == Role.BASS, after == Role.BASS):
+        assert after.tolist() == before.tolist()
 
 
 def test_silent_drums_are_still_drums(make_score):

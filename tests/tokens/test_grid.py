@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sideman.errors import ScoreError
 from sideman.score.time import MAX_BARS, bar_starts
 from sideman.score.types import TPQ, Part
-from sideman.tokens.grid import from_grid, join, slice_bars, snap, take_parts, to_grid
+from sideman.tokens.grid import from_grid, join, onsets, slice_bars, snap, take_parts, to_grid
 from sideman.tokens.vocabulary import (
     BAR_TICKS_OF,
     BEAT_TICKS_OF,
@@ -126,14 +126,33 @@ def test_a_bar_count_is_kept_unless_notes_begin_later(scores_st, data):
 
 @given(data=st.data())
 def test_a_piece_cut_at_a_bar_line_is_joined_again(scores_st, data):
-    """Slicing and joining are the inverse of one another."""
+    """Slicing and joining are inverse, but that the chord of the cut may be said again."""
     grid, _ = to_grid(data.draw(scores_st))
     at = data.draw(st.integers(0, grid.n_bars))
 
     joined = join(slice_bars(grid, 0, at), slice_bars(grid, at, grid.n_bars))
 
-    for name in ("bars", "notes", "chords"):
+    for name in ("bars", "notes"):
         assert np.array_equal(getattr(joined, name), getattr(grid, name))
+    place = ["bar", "beat", "tick"]
+    is_added = ~np.isin(joined.chords[place], grid.chords[place])
+    assert np.array_equal(joined.chords[~is_added], grid.chords)
+    assert joined.chords[is_added][place].tolist() in ([], [(at, 0, 0)])
+
+
+@given(data=st.data())
+def test_bars_begin_with_the_chord_that_sounds(scores_st, data):
+    """A window cut out under a long chord would else not know what it plays over."""
+    grid, _ = to_grid(data.draw(scores_st))
+    first = data.draw(st.integers(0, grid.n_bars - 1))
+
+    chords = slice_bars(grid, first, grid.n_bars).chords
+
+    starts = grid.bar_starts()
+    sounding = grid.chords[onsets(grid, grid.chords, starts) <= starts[first]][-1:]
+    at_start = chords[(chords["bar"] == 0) & (chords["beat"] == 0) & (chords["tick"] == 0)]
+    what = ["root", "quality", "bass"]
+    assert at_start[what].tolist() == sounding[what].tolist()
 
 
 @given(data=st.data())

@@ -4,6 +4,7 @@ from importlib import resources
 
 import pytest
 
+from sideman.corpus.augment import Augmentation
 from sideman.errors import RecipeError
 from sideman.model.network import PRESETS
 from sideman.train.recipe import N_TASKS, Recipe, load_recipe, parse_recipe
@@ -19,6 +20,31 @@ OURS = sorted(
 def test_our_recipes_load(name):
     """All that are shipped, each of a preset that there is."""
     assert load_recipe(name).preset in PRESETS
+
+
+def test_our_recipes_augment_alike():
+    """They are for other machines, not for other music."""
+    first, *others = (load_recipe(name) for name in OURS)
+
+    for recipe in others:
+        assert recipe.augmentation == first.augmentation
+        assert recipe.task_weights == first.task_weights
+    assert first.augmentation == Augmentation(
+        transpose=6,
+        tempo_change=0.1,
+        velocity_curve=0.3,
+        part_dropout=0.1,
+        permute_parts=True,
+    )
+
+
+def test_old_recipe_asks_for_what_it_did():
+    """What came later is off where it is not named, a fifth task among it."""
+    old = parse_recipe("transpose = 3\ntask_weights = [0.6, 0.15, 0.15, 0.1]", "a.toml")
+
+    assert old.augmentation == Augmentation(transpose=3, permute_parts=True)
+    assert old.chord_share == old.open_share == 0
+    assert len(old.task_weights) == 4
 
 
 def test_there_is_a_recipe_for_each_everyday_preset():
@@ -80,8 +106,15 @@ def test_missing_file_is_named(tmp_path):
         ("batch_rows = 0", "batch_rows is 0; it must be at least 1"),
         ("warmup = 1", "warmup is 1; it must be at least 0 and at most 0.99"),
         ('precision = "fp8"', "precision is 'fp8'; it must be one of auto, fp32, bf16"),
-        ("task_weights = [1, 2]", "task_weights are .*; they must be 4 numbers"),
-        ("task_weights = [0, 0, 0, 0]", "task_weights are .*; they must be 4 numbers"),
+        ("permute_parts = 1", "a.toml: permute_parts is 1; it must be true or false"),
+        ("part_dropout = 2", "part_dropout is 2; it must be at least 0 and at most 1"),
+        ("task_weights = []", r"task_weights are \(\); they must be 1 to 7 numbers"),
+        ("task_weights = [1, 1, 1, 1, 1, 1, 1, 1]", "task_weights are .*; they must be 1 to 7"),
+        (
+            "task_weights = [1, -1]",
+            "task_weights are .*; they must be 1 to 7 numbers, none neg",
+        ),
+        ("task_weights = [0, 0, 0, 0]", "task_weights are .*; they must be .*, not all 0"),
     ],
 )
 def test_value_that_cannot_be_is_refused(text, message):

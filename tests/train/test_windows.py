@@ -7,21 +7,23 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from sideman.corpus.shards import Piece, ShardReader
+from sideman.corpus.shards import Piece, ShardReader, shard_path
 from sideman.model.network import IGNORED
-from sideman.tokens.codec import events_to_grid
+from sideman.tokens.codec import events_to_grid, grid_to_events
+from sideman.tokens.grammar import sentence_of
 from sideman.tokens.grid import GRID_CHORD_DTYPE, slice_bars
 from sideman.tokens.vocabulary import (
-    FIRST_DRUM,
+    DURATION,
     HELD,
     N_SLOTS,
     PROGRAM,
+    UNSPECIFIED,
     Extent,
     Kind,
     Task,
 )
 from sideman.train.recipe import Recipe
-from sideman.train.windows import TASKS, WindowSampler, _transposed, batches
+from sideman.train.windows import ABOUT_CHORDS, TASKS, WindowSampler, batches
 
 PLAIN_RECIPE = Recipe(context=64, batch_rows=4, transpose=0, held_share=0.0)
 
@@ -49,13 +51,41 @@ def windows(corpus, recipe, n, room=48, seed=0):
         yield grid, seen, true
 
 
+def with_chords(corpus, folder, n_chords):
+    """Return a corpus of one piece, with chords three bars apart from its start."""
+    piece = next(p for p in corpus.of_split("train") if p.path.startswith("rock"))
+    grid, layout = events_to_grid(ShardReader(corpus).events(piece))
+    chords = np.zeros(n_chords, GRID_CHORD_DTYPE)
+    chords["bar"] = 3 * np.arange(n_chords)
+    chords["root"] = np.arange(n_chords)
+    events = grid_to_events(replace(grid, chords=chords), layout)
+    np.save(shard_path(folder, 0), events)
+    piece = replace(piece, shard=0, start=0, stop=len(events))
+    return replace(corpus, folder=folder, pieces=(piece,))
+
+
+@pytest.fixture(scope="session")
+def chord_corpus(corpus, tmp_path_factory):
+    """Return a corpus of one piece with chords."""
+    return with_chords(corpus, tmp_path_factory.mktemp("chords"), n_chords=4)
+
+
+def chords_of(piece, window):
+    """Return the chords of the bars of a piece that a window was cut from."""
+    for first in range(piece.n_bars - window.n_bars + 1):
+        stretch = slice_bars(piece, first, first + window.n_bars)
+        if places(stretch) == places(window) and np.array_equal(stretch.chords, window.chords):
+            return stretch.chords
+    return []
+
+
 def places(grid):
     """Return what sounds where, whatever the number of its part."""
     names = ("bar", "beat", "tick", "pitch", "duration")
     return sorted(zip(*(grid.notes[name].tolist() for name in names), strict=True))
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", sorted(set(TASKS) - {Task.HARMONISE}))
 @pytest.mark.parametrize("room", [4, 20, 60, 5000])
 def test_window_is_a_run_of_whole_bars_of_the_piece(corpus, task, room):
     """Given or not, every note of those bars is there, in its place, and no other."""
@@ -70,12 +100,47 @@ def test_window_is_a_run_of_whole_bars_of_the_piece(corpus, task, room):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_window_has_the_task_that_was_asked_for(corpus, task):
-    """Or to continue, where there is one part only or too few bars."""
-    drawn = Counter(int(true[0, 1]) for _, _, true in windows(corpus, only(task), 80, room=60))
+def test_window_has_the_task_that_was_asked_for(corpus, chord_corpus, task):
+    """Or to continue, where there is one part only, too few bars or no chord."""
+    music = chord_corpus if task in ABOUT_CHORDS else corpus
+    drawn = Counter(int(true[0, 1]) for _, _, true in windows(music, only(task), 80, room=60))
 
     assert set(drawn) <= {task, Task.CONTINUE}
     assert drawn[task] > 20
+
+
+@pytest.mark.parametrize("task", sorted(ABOUT_CHORDS))
+def test_without_chords_there_is_no_chart(corpus, tmp_path, task):
+    """A chart of nothing would be learned as one more way to continue."""
+    bare = with_chords(corpus, tmp_path, n_chords=0)
+
+    for _, _, true in windows(bare, only(task), 20):
+        assert true[0, 1] == Task.CONTINUE
+
+
+def test_chords_are_found_for_notes_that_are_all_given(chord_corpus):
+    """A melody is to be harmonised as it is, whatever else the piece has."""
+    n_parts = set()
+    for piece, _, true in windows(chord_corpus, only(Task.HARMONISE), 40, room=60):
+        if true[0, 1] != Task.HARMONISE:
+            continue
+        window, _ = events_to_grid(true)
+        assert not (true[:, 0] == Kind.NOTE).any()
+        assert (true[:, 0] == Kind.CHORD).any()
+        everything = set(places(piece))
+        assert all(place[1:] in {p[1:] for p in everything} for place in places(window))
+        n_parts.add(len(window.programs))
+
+    assert len(n_parts) > 1
+
+
+def test_live_some_keys_are_still_down(corpus):
+    """In every window that is long enough to draw some."""
+    drawn = windows(corpus, only(Task.LIVE), 40, room=60)
+
+    held = [(seen[:, DURATION] != true[:, DURATION]).any() for _, seen, true in drawn]
+
+    assert sum(held) > 30
 
 
 def test_stretch_of_silence_can_be_drawn_for_any_task(corpus):
@@ -170,41 +235,81 @@ def test_held_notes_hide_their_length_but_are_still_to_be_foretold(corpus):
     assert n_hidden > 100
 
 
-def test_transposition_moves_pitches_and_key_and_leaves_drums(corpus):
-    """A drum piece is no pitch: a snare moved up is another instrument."""
-    moved = set()
-    for piece, _, true in windows(corpus, only(Task.CONTINUE, transpose=6), 60, room=5000):
-        window, layout = events_to_grid(true)
-        before, after = (np.array(places(grid)) for grid in (piece, window))
-        for rows in (before, after):
-            rows[:] = rows[np.lexsort([rows[:, i] for i in (3, 2, 1, 0)])]
-        is_drum = before[:, 3] >= FIRST_DRUM
-        steps = after[:, 3] - before[:, 3]
-        assert (steps[is_drum] == 0).all()
-        assert len(set(steps[~is_drum])) == 1
-        moved.add(int(steps[~is_drum][0]))
-        assert layout.key in (0, 1 + steps[~is_drum][0] % 12)
+def test_windows_are_augmented_as_the_recipe_says(corpus):
+    """Each kind reaches the window: pitch and key, tempo, loudness, and who plays."""
+    tempos, velocities, keys, programs = set(), set(), set(), set()
+    recipe = replace(
+        only(Task.CONTINUE, transpose=6),
+        tempo_change=0.1,
+        velocity_curve=0.5,
+        part_dropout=0.5,
+        control_dropout=0.0,
+    )
+    for _, _, true in windows(corpus, recipe, 100, room=5000):
+        window, _ = events_to_grid(true)
+        tempos.update(window.bars["tempo"].tolist())
+        velocities.update(window.notes["velocity"].tolist())
+        keys.add(window.key)
+        programs.add(tuple(window.programs.tolist()))
 
-    assert moved == set(range(-6, 7))
+    assert tempos == set(range(69, 76))
+    assert len(velocities) > 20
+    assert len(keys - {UNSPECIFIED}) >= 12
+    assert {(33,), (0,), (128,), (33, 0), (0, 33)} < programs
 
 
-def test_transposition_stays_in_range_and_takes_the_chords_along(corpus):
-    """The root moves with the notes, the bass is counted from the root, `N` is no chord."""
-    piece, _ = events_to_grid(ShardReader(corpus).events(corpus.pieces[0]))
-    chords = np.zeros(2, GRID_CHORD_DTYPE)
-    chords["root"], chords["bass"] = (11, 12), (3, 0)
-    notes = piece.notes.copy()
-    notes["pitch"] = 126
-    high = replace(piece, notes=notes, chords=chords, key=13)
+def test_parts_that_are_silent_are_not_declared(corpus):
+    """Nobody asks for a part to be silent, so nothing is learned from it."""
+    for _, _, true in windows(corpus, replace(PLAIN_RECIPE, permute_parts=False), 40, room=20):
+        window, _ = events_to_grid(true)
+        assert set(window.notes["part"].tolist()) == set(range(len(window.programs)))
 
-    moved = [_transposed(np.random.default_rng(seed), high, 2) for seed in range(50)]
 
-    assert {int(grid.notes["pitch"][0]) for grid in moved} == {124, 125, 126, 127}
-    for grid in moved:
-        steps = int(grid.notes["pitch"][0]) - 126
-        assert grid.chords["root"].tolist() == [(11 + steps) % 12, 12]
-        assert grid.chords["bass"].tolist() == [3, 0]
-        assert grid.key == 13 + steps % 12
+@pytest.mark.parametrize(("share", "n_kept"), [(0.0, 0), (0.5, 48), (1.0, 100)])
+def test_share_of_the_windows_keeps_the_chords(chord_corpus, share, n_kept):
+    """So that the network plays with a chord chart and without one."""
+    n = 0
+    for piece, _, true in windows(chord_corpus, replace(PLAIN_RECIPE, chord_share=share), 100):
+        sentence_of(true)
+        window, _ = events_to_grid(true)
+        n += len(window.chords) > 0
+        if len(window.chords):
+            assert window.chords[["bar", "beat", "tick"]][0].tolist() == (0, 0, 0)
+            assert len(window.chords) == len(chords_of(piece, window))
+
+    assert abs(n - n_kept) < 10
+
+
+@pytest.mark.parametrize("chord_share", [0.0, 1.0])
+def test_chords_of_a_chart_are_given_and_others_foretold(chord_corpus, chord_share):
+    """A chart is asked for with its chords; elsewhere the network finds them."""
+    is_foretold = {}
+    for task in (Task.CHART, Task.CONTINUE):
+        recipe = only(task, chord_share=chord_share, context=200)
+        batch = sampler(chord_corpus, recipe).batch(np.random.default_rng(0), 8)
+        is_chord = batch.ids[:, 1:, 0] - 1 == Kind.CHORD
+        is_foretold[task] = (batch.targets[:, :-1, 0] != IGNORED)[is_chord].tolist()
+        is_note = batch.ids[:, 1:, 0] - 1 == Kind.NOTE
+        assert (batch.targets[:, :-1, 0] == Kind.NOTE)[is_note].all()
+
+    assert len(is_foretold[Task.CHART]) > 10
+    assert not any(is_foretold[Task.CHART])
+    assert bool(is_foretold[Task.CONTINUE]) == bool(chord_share)
+    assert all(is_foretold[Task.CONTINUE])
+
+
+@pytest.mark.parametrize(("share", "n_open"), [(0.0, 0), (0.25, 28), (1.0, 100)])
+def test_share_of_the_windows_declares_nothing(corpus, share, n_open):
+    """People prompt with notes alone, which figures dropped one by one hardly ever leave."""
+    rock = replace(corpus, pieces=tuple(p for p in corpus.pieces if p.path.startswith("rock")))
+    recipe = replace(PLAIN_RECIPE, control_dropout=0.0, open_share=share)
+    n = 0
+    for _, _, true in windows(rock, recipe, 100):
+        declared = true[0, 2:4].tolist() + true[true[:, 0] == Kind.PART, 3:7].ravel().tolist()
+        assert any(declared) == all(true[0, 2:4])
+        n += not any(declared)
+
+    assert abs(n - n_open) < 10
 
 
 def test_batch_of_a_step_does_not_depend_on_what_came_before(corpus):

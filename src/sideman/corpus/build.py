@@ -1,310 +1,397 @@
-"""Build a corpus: read every MIDI file of a folder, encode it, write shards."""
+"""Build a corpus: the steps one after the other, each of which goes on where it stopped.
 
-import csv
+    scan      read every file once; the rest works on what was read
+    annotate  say what each piece is, and put it on its beats
+    dedupe    leave out what breaks a rule, and what is there twice
+    split     train, valid or test, by groups of duplicates
+    shard     write the events
+    report    say what is in the corpus, and what is not
+
+However many workers there are, and however often they were stopped: the bytes are the same.
+"""
+
+from __future__ import annotations
+
 import hashlib
-import multiprocessing
-import os
-import shutil
+import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
-import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from tqdm import tqdm
 
-from sideman.corpus.shards import SPLITS, Piece, Refused, Shard, shard_path, write_index
-from sideman.errors import CorpusError, MidiFileError, ScoreError
-from sideman.score.midi import read_midi
-from sideman.score.types import Score
-from sideman.tokens.codec import Layout, grid_to_events
-from sideman.tokens.grid import to_grid
-from sideman.tokens.vocabulary import N_COLUMNS, N_STYLES, UNSPECIFIED, Events
+from sideman.corpus.annotate import JUDGED_COLUMNS, annotate_job
+from sideman.corpus.duplicates import SIMILAR
+from sideman.corpus.encode import CHOSEN_SCHEMA, encode_job, shard_of, write_shard
+from sideman.corpus.engines import Chunk, Engine, Job, LocalEngine
+from sideman.corpus.formats import SUFFIXES
+from sideman.corpus.labels import label
+from sideman.corpus.manifest import MANIFEST_NAME, Verdict, listed, write_manifest
+from sideman.corpus.report import write_report
+from sideman.corpus.rules import RULES, Rule
+from sideman.corpus.scan import plan_chunks, read_chunks, scan_job
+from sideman.corpus.selection import select
+from sideman.corpus.shards import INDEX_NAME, SHARD_PATTERN, Piece, write_index
+from sideman.corpus.sources import Source, describe_others
+from sideman.corpus.splits import SPLITS_NAME, read_splits, split_of_family, write_splits
+from sideman.corpus.workspace import Workspace, going_on
+from sideman.errors import CorpusError
 
-SUFFIXES = (".mid", ".midi", ".kar")
-FILES_PER_SHARD = 512
-
-MIN_NOTES = 8
-"""Fewest notes of a piece; shorter ones are refused as `too-few-notes`."""
-
-VALID_PERCENT = 5
-TEST_PERCENT = 5
-
-NO_FOLDER_STYLE = "unnamed"
-"""Style of files that lie in no folder, where no table names styles."""
-
-NO_PREFIX_STYLE = "other"
-"""Style of files that no prefix of the table fits."""
+TIME_LIMIT_S = 60.0
+"""Seconds that a file may take in each step."""
 
 
 @dataclass(frozen=True, slots=True)
-class BuildReport:
-    """What came out of a build.
+class Work:
+    """How the work is done; it does not change what comes out.
 
     Attributes:
-        out: The corpus.
-        n_pieces: Pieces in it.
-        n_notes: Notes in it.
-        n_events: Events in it.
-        refused: Files that gave no piece, counted by reason.
-        adjusted: What the grid could not hold, counted by name.
+        engine: Who does it.
+        time_limit_s: Seconds after which a file is given up as `too-slow`.
+        progress: Show a progress bar on stderr.
     """
 
-    out: Path
-    n_pieces: int
+    engine: Engine = field(default_factory=lambda: LocalEngine(1))
+    time_limit_s: float = TIME_LIMIT_S
+    progress: bool = True
+
+
+def scan(
+    folder: str | Path,
+    out: Path,
+    work: Work,
+    *,
+    styles: Path | None = None,
+    licences: Path | None = None,
+    only: Sequence[str] | None = None,
+) -> None:
+    """Read every file of a folder.
+
+    Args:
+        folder: A path, or an address such as `s3://bucket/folder`, read with all in it.
+        out: The corpus.
+        work: How.
+        styles: See `sideman.corpus.labels.label`.
+        licences: The same.
+        only: First folders to read. None: all.
+
+    Raises:
+        CorpusError: If there is nothing to read, or a table cannot be used.
+    """
+    space = Workspace(out)
+    source = Source(folder)
+    found, others = source.find(leave_out=out, only=only)
+    if not found:
+        instead = describe_others(others) or "it is empty"
+        msg = f"'{folder}' holds no music ({', '.join(SUFFIXES)}) that was asked for; {instead}"
+        raise CorpusError(msg)
+    labels, remarks = label([f.path for f in found], styles=styles, licences=licences)
+    files = hashlib.sha256(repr([astuple(file) for file in found]).encode()).hexdigest()
+    with going_on(out):
+        is_done = space.begin("scan", files=files)
+        space.write_labels(labels, [*filter(None, [describe_others(others)]), *remarks])
+        if not is_done:
+            plan = plan_chunks(found)
+            _run(
+                space,
+                "scan",
+                work,
+                job=scan_job(work.time_limit_s),
+                sizes=[stop - start for start, stop in plan],
+                chunks_of=lambda missing: read_chunks(
+                    source, found, [(n, plan[n]) for n in missing]
+                ),
+            )
+        write_manifest(space)
+
+
+def annotate(out: Path, work: Work) -> None:
+    """Say what each piece is, and put it on its beats.
+
+    Raises:
+        CorpusError: If `out` has not been scanned.
+    """
+    with going_on(out):
+        space = Workspace(out)
+        if not space.begin("annotate"):
+            columns = ("path", "verdict", "reason", "detail", "score")
+            _run(
+                space,
+                "annotate",
+                work,
+                job=annotate_job(work.time_limit_s),
+                sizes=space.sizes("scan"),
+                chunks_of=lambda missing: (
+                    (n, space.read_chunk("scan", n, columns)) for n in missing
+                ),
+            )
+        write_manifest(space)
+
+
+def dedupe(
+    out: Path,
+    *,
+    rules: Sequence[Rule] = RULES,
+    similar: float | None = SIMILAR,
+    keep_duplicates: bool = False,
+) -> None:
+    """Leave out what breaks a rule, and of pieces that are the same all but one.
+
+    Args:
+        out: The corpus.
+        rules: Those that hold.
+        similar: From which similarity on pieces are the same. None: only the same bytes are.
+        keep_duplicates: Name them, and leave none out.
+
+    Raises:
+        CorpusError: If `out` has not been annotated.
+    """
+    with going_on(out):
+        space = Workspace(out)
+        inputs = {"rules": [astuple(rule) for rule in rules], "similar": similar}
+        if not space.begin("dedupe", **inputs, keep_duplicates=keep_duplicates):
+            annotated = space.read_all("annotate", JUDGED_COLUMNS)
+            hashes = space.read_all("scan", ["sha256"])["sha256"]
+            rows = select(
+                annotated.append_column("sha256", hashes),
+                rules,
+                similar=similar,
+                keep_duplicates=keep_duplicates,
+            )
+            space.write_chunk("dedupe", 0, rows)
+            space.finish("dedupe")
+        write_manifest(space)
+
+
+def split(out: Path, *, splits: Path | None = None) -> None:
+    """Say of each piece whether it is for training, validation or the test.
+
+    Args:
+        out: The corpus.
+        splits: Table (tab-separated, columns `file` and `split`); files that it does not name
+            are left out. None: by families of related pieces, see
+            `sideman.corpus.splits`.
+
+    Raises:
+        CorpusError: If `out` has not been deduped, or the table cannot be used.
+    """
+    stated = read_splits(splits, "file") if splits else None
+    with going_on(out):
+        space = Workspace(out)
+        if not space.begin("split", stated=stated):
+            rows = space.read_chunk("dedupe", 0)
+            known_in = out / SPLITS_NAME
+            known = read_splits(known_in, "sha256") if known_in.exists() else {}
+            space.write_chunk("split", 0, _assign(rows, stated, known))
+            space.finish("split")
+        chosen = space.read_chunk("split", 0).to_pylist()
+        given = ((r["path"], r["sha256"], r["split"]) for r in chosen if r["split"])
+        write_splits(out / SPLITS_NAME, given)
+        write_manifest(space)
+
+
+def _assign(
+    rows: pa.Table, stated: Mapping[str, str] | None, known: Mapping[str, str]
+) -> pa.Table:
+    """Return the rows of the selection with a column `split`, null where a piece has none."""
+    given = rows.to_pylist()
+    families: dict[str, list[str]] = {}
+    for row in given:
+        if row["verdict"] == Verdict.READ.value or row["group"]:
+            families.setdefault(row["family"], []).append(row["sha256"])
+    found = {name: split_of_family(members, known) for name, members in families.items()}
+    for row in given:
+        split_of = stated.get(row["path"]) if stated else found.get(row["family"])
+        row["split"] = split_of
+        if row["verdict"] == Verdict.READ.value and row["split"] is None:
+            row |= {
+                "verdict": Verdict.LEFT_OUT.value,
+                "reason": "not-in-splits",
+                "detail": "the table of splits does not name it",
+            }
+    return pa.Table.from_pylist(given, rows.schema.append(pa.field("split", pa.string())))
+
+
+@dataclass(frozen=True, slots=True)
+class ShardReport:
+    """What the shards amount to.
+
+    Attributes:
+        n_notes: Notes in them.
+        n_events: Events, the steps of a model.
+        n_bytes: Size of the shards.
+        seconds: How long it took to encode what was not encoded yet.
+        n_encoded: Events of that.
+    """
+
     n_notes: int
     n_events: int
-    refused: Counter[str]
-    adjusted: Counter[str]
+    n_bytes: int
+    seconds: float
+    n_encoded: int
 
     def line(self) -> str:
         """Say it in one line."""
+        rate = f"; {self.n_encoded / self.seconds:,.0f} events/s" if self.n_encoded else ""
         return (
-            f"{self.out}: {self.n_pieces} pieces, {self.n_notes} notes, "
-            f"{self.n_events} events; refused {_listed(self.refused)}; "
-            f"adjusted {_listed(self.adjusted)}"
+            f"{self.n_notes:,} notes, {self.n_events:,} events "
+            f"({self.n_events / self.n_notes:.2f} a note), "
+            f"{self.n_bytes / self.n_notes:.1f} bytes a note{rate}"
         )
 
 
-def _listed(counts: Counter[str]) -> str:
-    return ", ".join(f"{n} {name}" for name, n in counts.most_common() if n) or "nothing"
+def shard(out: Path, work: Work) -> ShardReport:
+    """Write the events of the pieces.
+
+    Raises:
+        CorpusError: If `out` has not been split, or no piece is left.
+    """
+    n_encoded, start = 0, time.perf_counter()
+
+    def keep(number: int, encoded: pa.Table) -> pa.Table:
+        nonlocal n_encoded
+        rows = write_shard(out, number, encoded)
+        n_encoded += max(rows["stop"].to_pylist(), default=0)
+        return rows
+
+    with going_on(out):
+        space = Workspace(out)
+        if not space.begin("shard"):
+            (out / INDEX_NAME).unlink(missing_ok=True)
+            _run(
+                space,
+                "shard",
+                work,
+                job=encode_job(work.time_limit_s),
+                sizes=space.sizes("annotate"),
+                chunks_of=lambda missing: ((n, _chosen(space, n)) for n in missing),
+                keep=keep,
+            )
+        seconds = time.perf_counter() - start
+        pieces = _write_index(space)
+        write_manifest(space)
+    return ShardReport(
+        n_notes=sum(piece.n_notes for piece in pieces),
+        n_events=sum(piece.n_events for piece in pieces),
+        n_bytes=sum(path.stat().st_size for path in out.glob(SHARD_PATTERN)),
+        seconds=seconds,
+        n_encoded=n_encoded,
+    )
+
+
+def _chosen(space: Workspace, number: int) -> pa.Table:
+    """Return the pieces of a chunk that are to be encoded."""
+    first = sum(space.sizes("annotate")[:number])
+    scores = space.read_chunk("annotate", number, CHOSEN_SCHEMA.names)
+    verdicts = space.read_chunk("split", 0, ["verdict"])["verdict"]
+    is_chosen = pc.equal(verdicts.slice(first, scores.num_rows), Verdict.READ.value)
+    return scores.filter(is_chosen)
+
+
+def _write_index(space: Workspace) -> list[Piece]:
+    """Write what the trainer opens: where each piece lies, its split and its style."""
+    styles = space.read_labels()["style"].to_pylist()
+    names = sorted(set(styles))
+    rows = space.read_chunk("split", 0, ["path", "split"]).to_pylist()
+    said = {row["path"]: (row["split"], style) for row, style in zip(rows, styles, strict=True)}
+    pieces, shards = [], []
+    for number in range(len(space.sizes("shard"))):
+        encoded = space.read_chunk("shard", number).to_pylist()
+        good = [row for row in encoded if row["error"] is None]
+        pieces += [
+            Piece(
+                path=row["path"],
+                shard=number,
+                start=row["start"],
+                stop=row["stop"],
+                split=said[row["path"]][0],
+                style=1 + names.index(said[row["path"]][1]),
+                n_notes=row["n_notes"],
+            )
+            for row in good
+        ]
+        shards.append(shard_of(space.out, number))
+    if not pieces:
+        reasons = Counter(space.read_chunk("split", 0, ["reason"])["reason"].to_pylist())
+        msg = f"no piece is left; {listed(reasons)}: see {space.out / MANIFEST_NAME}"
+        raise CorpusError(msg)
+    write_index(space.out, names, shards, pieces)
+    return pieces
+
+
+def report(out: Path) -> None:
+    """Write the report.
+
+    Raises:
+        CorpusError: If `out` has no shards yet.
+    """
+    with going_on(out):
+        space = Workspace(out)
+        space.begin("report")
+        write_report(out)
+        space.finish("report")
 
 
 def build_corpus(
-    folder: Path,
+    folder: str | Path,
     out: Path,
+    work: Work | None = None,
     *,
-    workers: int = 1,
-    splits: Path | None = None,
     styles: Path | None = None,
-    sources: Sequence[str] | None = None,
-    progress: bool = True,
-) -> BuildReport:
-    """Encode all MIDI files under `folder` into a corpus at `out`, whole or not at all.
+    licences: Path | None = None,
+    only: Sequence[str] | None = None,
+    rules: Sequence[Rule] = RULES,
+    similar: float | None = SIMILAR,
+    keep_duplicates: bool = False,
+    splits: Path | None = None,
+) -> ShardReport:
+    """Do all steps; those that are done already are passed over.
 
-    The corpus is the same, byte for byte, however many workers made it.
-
-    Args:
-        folder: Read with all folders in it.
-        out: Must not exist.
-        workers: Processes that read and encode.
-        splits: Table (tab-separated, with columns `file` and `split`) that says which split a
-            file belongs to; files it does not name are left out. None: 90 / 5 / 5 % by a
-            hash of the bytes, so that adding files moves nothing.
-        styles: Table (tab-separated, columns `prefix` and `style`): the longest prefix of a
-            file's path gives its style label; `other` where none fits. None: the first folder
-            is the style.
-        sources: First folders to read. None: all.
-        progress: Show a progress bar on stderr.
+    The arguments are those of `scan`, `dedupe` and `split`.
 
     Raises:
-        CorpusError: If there is nothing to read, no file gives a piece, `out` exists, a table
-            cannot be used, there are too many styles, or a worker dies.
+        CorpusError: As the steps do.
     """
-    if out.exists():
-        msg = f"{out} exists already; name another folder or remove it"
-        raise CorpusError(msg)
-    split_of = _read_splits(splits) if splits else None
-    paths = _midi_paths(folder, sources, split_of)
-    style_of = _style_labels(paths, styles)
-    unfinished = out.with_name(f".{out.name}.{os.getpid()}.unfinished")
-    unfinished.mkdir(parents=True)
-    try:
-        job = partial(_encode_chunk, folder, unfinished, split_of)
-        report = _build(job, paths, style_of, unfinished, workers=workers, progress=progress)
-        unfinished.replace(out)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-    return replace(report, out=out)
+    work = work or Work()
+    scan(folder, out, work, styles=styles, licences=licences, only=only)
+    annotate(out, work)
+    dedupe(out, rules=rules, similar=similar, keep_duplicates=keep_duplicates)
+    split(out, splits=splits)
+    sharded = shard(out, work)
+    report(out)
+    return sharded
 
 
-@dataclass(frozen=True, slots=True)
-class _ChunkResult:
-    """What came of the files of one shard; pieces have no style yet."""
-
-    shard: Shard
-    pieces: list[Piece]
-    refused: list[Refused]
-    adjusted: Counter[str]
-
-
-def _build(
-    job: "partial[_ChunkResult]",
-    paths: list[str],
-    style_of: dict[str, str],
-    out: Path,
+def _run(
+    space: Workspace,
+    step: str,
+    work: Work,
     *,
-    workers: int,
-    progress: bool,
-) -> BuildReport:
-    """Encode the files chunk by chunk, then write the index that belongs to the shards."""
-    labels = tuple(sorted(set(style_of.values())))
-    chunks = [paths[at : at + FILES_PER_SHARD] for at in range(0, len(paths), FILES_PER_SHARD)]
-    shards: list[Shard] = []
-    pieces: list[Piece] = []
-    refused: list[Refused] = []
-    adjusted: Counter[str] = Counter()
-    with tqdm(total=len(paths), unit="file", disable=not progress) as bar:
-        for chunk, result in zip(chunks, _map(job, chunks, workers), strict=True):
-            shards.append(result.shard)
-            pieces += (
-                replace(piece, style=labels.index(style_of[piece.path]) + 1)
-                for piece in result.pieces
-            )
-            refused += result.refused
-            adjusted += result.adjusted
-            bar.update(len(chunk))
-    report = BuildReport(
-        out=out,
-        n_pieces=len(pieces),
-        n_notes=sum(piece.n_notes for piece in pieces),
-        n_events=sum(piece.n_events for piece in pieces),
-        refused=Counter(row.reason for row in refused),
-        adjusted=adjusted,
-    )
-    if not pieces:
-        msg = f"no file gave a piece; refused {_listed(report.refused)}"
-        raise CorpusError(msg)
-    write_index(out, labels, shards, pieces, refused)
-    return report
+    job: Job,
+    sizes: Sequence[int],
+    chunks_of: Callable[[list[int]], Iterable[Chunk]],
+    keep: Callable[[int, pa.Table], pa.Table] = lambda _, rows: rows,
+) -> None:
+    """Do the chunks of a step that are missing, and finish it.
 
-
-def _map(
-    job: "partial[_ChunkResult]", chunks: list[list[str]], workers: int
-) -> Iterator[_ChunkResult]:
-    """Yield the result of each chunk in order."""
-    if workers <= 1:
-        yield from map(job, range(len(chunks)), chunks)
-        return
-    context = multiprocessing.get_context("spawn")
-    try:
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
-            yield from pool.map(job, range(len(chunks)), chunks)
-    except BrokenProcessPool as error:
-        msg = "a worker died, of a broken file or of too little memory; try with one worker"
-        raise CorpusError(msg) from error
-
-
-def _encode_chunk(
-    folder: Path, out: Path, split_of: dict[str, str] | None, shard: int, paths: list[str]
-) -> _ChunkResult:
-    """Encode files into one shard."""
-    pieces: list[Piece] = []
-    refused: list[Refused] = []
-    adjusted: Counter[str] = Counter()
-    rows = [np.zeros((0, N_COLUMNS), np.uint8)]
-    start = 0
-    for path in paths:
-        try:
-            score = read_midi(folder / path)
-            _check_length(score, folder / path)
-            events, counts = encode_piece(score)
-        except ScoreError as error:
-            reason = error.reason if isinstance(error, MidiFileError) else "not-a-score"
-            refused.append(Refused(path, reason))
-            continue
-        split = split_of[path] if split_of else split_by_hash((folder / path).read_bytes())
-        stop = start + len(events)
-        pieces.append(Piece(path, shard, start, stop, split, UNSPECIFIED, len(score.notes)))
-        adjusted += counts
-        rows.append(events)
-        start = stop
-    file = shard_path(out, shard)
-    np.save(file, np.concatenate(rows))
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    return _ChunkResult(Shard(start, digest), pieces, refused, adjusted)
-
-
-def _check_length(score: Score, path: Path) -> None:
-    if len(score.notes) < MIN_NOTES:
-        msg = f"{path}: it has {len(score.notes)} notes; a piece has at least {MIN_NOTES}"
-        raise MidiFileError(msg, reason="too-few-notes", path=path)
-
-
-def encode_piece(score: Score) -> tuple[Events, Counter[str]]:
-    """Spell a piece for training: a file with one velocity throughout says none at all.
-
-    Returns:
-        Events, shape (T, N_COLUMNS), and what did not fit the grid, counted by name
-        (see `sideman.tokens.grid.to_grid`).
+    Args:
+        space: Where the results are kept.
+        step: Which step.
+        work: How it is done.
+        job: What is done to a chunk.
+        sizes: Files in each chunk.
+        chunks_of: From numbers to the chunks, in order, read as they are needed.
+        keep: From number and result to the rows that are kept of it.
     """
-    grid, counts = to_grid(score)
-    velocities = grid.notes["velocity"]
-    says_nothing = len(velocities) > 0 and bool((velocities == velocities[0]).all())
-    unspecified = np.full(len(velocities), says_nothing)
-    return grid_to_events(grid, Layout(key=grid.key, unspecified_velocity=unspecified)), counts
-
-
-def split_by_hash(data: bytes) -> str:
-    """Return the split of a file by its bytes: 90 / 5 / 5 %, the same for the same bytes."""
-    percent = int.from_bytes(hashlib.sha256(data).digest()[:8], "big") % 100
-    if percent < VALID_PERCENT:
-        return "valid"
-    return "test" if percent < VALID_PERCENT + TEST_PERCENT else "train"
-
-
-def _midi_paths(
-    folder: Path, sources: Sequence[str] | None, split_of: dict[str, str] | None
-) -> list[str]:
-    """Return the files to read, relative to `folder`, with forward slashes, sorted."""
-    if not folder.is_dir():
-        msg = f"{folder} is not a folder; name one with MIDI files in it"
-        raise CorpusError(msg)
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    paths = sorted(path.relative_to(folder).as_posix() for path in found)
-    if sources is not None:
-        paths = [path for path in paths if path.split("/")[0] in sources]
-    if split_of is not None:
-        paths = [path for path in paths if path in split_of]
-    if not paths:
-        msg = f"{folder} holds no MIDI file ({', '.join(SUFFIXES)}) that was asked for"
-        raise CorpusError(msg)
-    return paths
-
-
-def _read_splits(path: Path) -> dict[str, str]:
-    split_of = _read_table(path, "file", "split")
-    for split in split_of.values():
-        if split not in SPLITS:
-            msg = f"{path} names split {split!r}; there are {', '.join(SPLITS)}"
-            raise CorpusError(msg)
-    return split_of
-
-
-def _style_labels(paths: list[str], styles: Path | None) -> dict[str, str]:
-    """Return the name of each file's style, of which there are at most `N_STYLES` - 1."""
-    if styles is None:
-        found = {path: path.split("/")[0] if "/" in path else NO_FOLDER_STYLE for path in paths}
-    else:
-        table = _read_table(styles, "prefix", "style")
-        prefixes = sorted(table, key=len, reverse=True)
-        found = {
-            path: next((table[p] for p in prefixes if path.startswith(p)), NO_PREFIX_STYLE)
-            for path in paths
-        }
-    n_styles = len(set(found.values()))
-    if n_styles >= N_STYLES:
-        msg = (
-            f"there are {n_styles} styles; at most {N_STYLES - 1} fit the vocabulary: "
-            f"give a styles table that joins some"
-        )
-        raise CorpusError(msg)
-    return found
-
-
-def _read_table(path: Path, key: str, value: str) -> dict[str, str]:
-    """Return two columns of a tab-separated table as a mapping."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, delimiter="\t")
-            columns, rows = reader.fieldnames or (), list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        msg = f"the table {path} cannot be read: {error}"
-        raise CorpusError(msg) from error
-    if not {key, value} <= set(columns):
-        msg = f"{path} has columns {', '.join(columns)}; it needs {key!r} and {value!r}"
-        raise CorpusError(msg)
-    return {row[key]: row[value] or "" for row in rows}
+    missing = space.missing(step, len(sizes))
+    n_done = sum(sizes) - sum(sizes[number] for number in missing)
+    with tqdm(
+        total=sum(sizes), initial=n_done, unit="file", desc=step, disable=not work.progress
+    ) as bar:
+        for number, rows in work.engine.map(job, chunks_of(missing)):
+            space.write_chunk(step, number, keep(number, rows))
+            bar.update(sizes[number])
+    space.finish(step)

@@ -2,7 +2,7 @@
 
 A corpus is a folder:
 
-    corpus.json        format, style labels, and one row for each shard, piece and refused file
+    corpus.json        format, style labels, and one row for each shard and piece
     events-00000.npy   events of many pieces one after the other, shape (T, N_COLUMNS), bytes
     events-00001.npy   …
 """
@@ -16,9 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from sideman.errors import CorpusError
+from sideman.files import whole_file
 from sideman.tokens.vocabulary import FORMAT, Events, Vocabulary
 
 INDEX_NAME = "corpus.json"
+SHARD_PATTERN = "events-*.npy"
 SPLITS = ("train", "valid", "test")
 
 
@@ -64,14 +66,6 @@ class Shard:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """A file that gave no piece, and why."""
-
-    path: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Corpus:
     """A corpus on disk, opened.
 
@@ -79,13 +73,11 @@ class Corpus:
         folder: Where it lies.
         vocabulary: Carries the style labels.
         pieces: All pieces, in order of path.
-        refused: Files that gave none.
     """
 
     folder: Path
     vocabulary: Vocabulary
     pieces: tuple[Piece, ...]
-    refused: tuple[Refused, ...]
 
     def of_split(self, split: str) -> list[Piece]:
         """Return the pieces of one split."""
@@ -129,7 +121,6 @@ def write_index(
     styles: Sequence[str],
     shards: Sequence[Shard],
     pieces: Sequence[Piece],
-    refused: Sequence[Refused],
 ) -> None:
     """Write what is in the shards of `folder`, shard 0 first."""
     index = {
@@ -137,9 +128,9 @@ def write_index(
         "styles": list(styles),
         "shards": [list(astuple(shard)) for shard in shards],
         "pieces": [list(astuple(piece)) for piece in pieces],
-        "refused": [list(astuple(row)) for row in refused],
     }
-    (folder / INDEX_NAME).write_text(json.dumps(index, separators=(",", ":")), encoding="utf-8")
+    with whole_file(folder / INDEX_NAME) as part:
+        part.write_text(json.dumps(index, separators=(",", ":")), encoding="utf-8")
 
 
 def open_corpus(folder: Path) -> Corpus:
@@ -160,7 +151,6 @@ def open_corpus(folder: Path) -> Corpus:
                 folder=folder,
                 vocabulary=Vocabulary(tuple(index["styles"])),
                 pieces=tuple(Piece(*row) for row in index["pieces"]),
-                refused=tuple(Refused(*row) for row in index["refused"]),
             )
     except (ValueError, KeyError, TypeError) as error:
         msg = f"{path} is broken ({error}); build the corpus again"

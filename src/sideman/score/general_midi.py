@@ -244,6 +244,87 @@ DRUM_KIT_NAMES = {
 
 N_PROGRAMS = len(PROGRAM_NAMES)
 
+_ANY_PITCH = (0, 127)
+_FAMILY_RANGES = (
+    (21, 108),  # Piano
+    (60, 108),  # Chromatic Percussion
+    (21, 108),  # Organ
+    (40, 88),  # Guitar
+    (23, 67),  # Bass
+    (23, 103),  # Strings
+    (23, 103),  # Ensemble
+    (22, 85),  # Brass
+    (50, 94),  # Reed
+    (60, 98),  # Pipe
+    _ANY_PITCH,  # Synth Lead
+    _ANY_PITCH,  # Synth Pad
+    _ANY_PITCH,  # Synth Effects
+    (43, 83),  # Ethnic
+    _ANY_PITCH,  # Percussive
+    _ANY_PITCH,  # Sound Effects
+)
+_RANGES_OF_THEIR_OWN = {
+    "Harpsichord": (29, 89),
+    "Clavinet": (29, 89),
+    "Glockenspiel": (79, 108),
+    "Vibraphone": (48, 96),
+    "Marimba": (45, 96),
+    "Xylophone": (65, 108),
+    "Tubular Bells": (60, 79),
+    "Dulcimer": (48, 86),
+    "Reed Organ": (29, 89),
+    "Accordion": (36, 93),
+    "Harmonica": (48, 98),
+    "Tango Accordion": (36, 93),
+    "Synth Bass 1": _ANY_PITCH,
+    "Synth Bass 2": _ANY_PITCH,
+    "Violin": (55, 103),
+    "Viola": (48, 93),
+    "Cello": (36, 84),
+    "Contrabass": (23, 67),
+    "Orchestral Harp": (23, 104),
+    "Timpani": (38, 60),
+    "Synth Strings 1": _ANY_PITCH,
+    "Synth Strings 2": _ANY_PITCH,
+    "Choir Aahs": (36, 94),
+    "Voice Oohs": (36, 94),
+    "Synth Voice": _ANY_PITCH,
+    "Orchestra Hit": _ANY_PITCH,
+    "Trumpet": (52, 85),
+    "Trombone": (35, 74),
+    "Tuba": (22, 72),
+    "Muted Trumpet": (52, 85),
+    "French Horn": (29, 77),
+    "Synth Brass 1": _ANY_PITCH,
+    "Synth Brass 2": _ANY_PITCH,
+    "Soprano Sax": (56, 94),
+    "Alto Sax": (49, 87),
+    "Tenor Sax": (44, 82),
+    "Baritone Sax": (36, 75),
+    "Oboe": (58, 93),
+    "English Horn": (52, 84),
+    "Bassoon": (34, 77),
+    "Piccolo": (74, 108),
+    "Flute": (59, 98),
+    "Sitar": (36, 84),
+    "Banjo": (48, 87),
+    "Kalimba": (55, 86),
+    "Bagpipe": (45, 81),
+    "Fiddle": (55, 103),
+    "Shanai": (62, 84),
+    "Steel Drums": (36, 88),
+}
+
+PITCH_RANGES = tuple(
+    _RANGES_OF_THEIR_OWN.get(name, _FAMILY_RANGES[program // PROGRAMS_PER_FAMILY])
+    for program, name in enumerate(PROGRAM_NAMES)
+)
+"""Lowest and highest MIDI note, as it sounds, of each program 0-127.
+
+What good players reach: the professional ranges of MuseScore's instrument list where it has
+the instrument, else those of Adler, The Study of Orchestration (2016), and of the instrument's
+keys or frets. Electronic and unpitched sounds have no range: they play any note."""
+
 
 def _plain(text: str) -> str:
     """Return the words of a name, lower case, without punctuation."""

@@ -210,13 +210,18 @@ def snap(score: Score) -> Score:
 
 
 def slice_bars(grid: Grid, first: int, end: int) -> Grid:
-    """Return the bars from `first` to before `end`; notes are those that begin in them."""
-    return replace(
-        grid,
-        bars=grid.bars[first:end],
-        notes=_rows_of_bars(grid.notes, first, end),
-        chords=_rows_of_bars(grid.chords, first, end),
-    )
+    """Return the bars from `first` to before `end`; notes are those that begin in them.
+
+    A chord that holds on from before is said again where they begin.
+    """
+    bars, chords = grid.bars[first:end], _rows_of_bars(grid.chords, first, end)
+    begins_anew = chords[:1][["bar", "beat", "tick"]].tolist() == [(0, 0, 0)]
+    if len(bars) and not begins_anew:
+        held = grid.chords[: np.searchsorted(grid.chords["bar"], first)][-1:].copy()
+        held["bar"] = held["beat"] = held["tick"] = 0
+        chords = np.concatenate([held, chords])
+    notes = _rows_of_bars(grid.notes, first, end)
+    return replace(grid, bars=bars, notes=notes, chords=chords)
 
 
 def take_parts(grid: Grid, parts: NDArray[np.int64]) -> Grid:
@@ -244,6 +249,21 @@ def join(grid: Grid, more: Grid) -> Grid:
         notes=np.concatenate([grid.notes, later(more.notes)]),
         chords=np.concatenate([grid.chords, later(more.chords)]),
     )
+
+
+def add_notes(grid: Grid, notes: Table) -> Grid:
+    """Return the grid with more notes, in its own numbering of bars and parts.
+
+    Where one has the place and the pitch of a note of its part that is there, that one stays.
+    """
+    together = np.concatenate([grid.notes, notes])
+    order = np.lexsort([together[name] for name in ("pitch", "part", "tick", "beat", "bar")])
+    together = together.take(order)
+    same = np.ones(len(together), bool)
+    for name in ("bar", "beat", "tick", "part", "pitch"):
+        same[1:] &= together[name][1:] == together[name][:-1]
+    same[:1] = False
+    return replace(grid, notes=together.compress(~same))
 
 
 def _rows_of_bars(rows: Table, first: int, end: int) -> Table:

@@ -92,7 +92,8 @@ class _Run:
             raise RecipeError(msg)
         self.recipe, self.corpus, self.out = recipe, corpus, out
         self.feed = WindowSampler(corpus, _pieces(corpus, "train"), recipe)
-        self.valid = WindowSampler(corpus, _pieces(corpus, "valid"), recipe).batch(
+        # As they are, so that runs with different augmentation can be compared.
+        self.valid = WindowSampler(corpus, _pieces(corpus, "valid"), recipe.unchanged()).batch(
             np.random.default_rng(VALIDATION_SEED), recipe.validation_rows
         )
         torch.manual_seed(recipe.seed)

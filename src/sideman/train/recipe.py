@@ -3,11 +3,13 @@
 import difflib
 import math
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from sideman.corpus.augment import RANGES as AUGMENTATION_RANGES
+from sideman.corpus.augment import Augmentation
 from sideman.errors import RecipeError
 
 if sys.version_info >= (3, 11):
@@ -18,8 +20,9 @@ else:
 
 PRECISIONS = ("auto", "fp32", "bf16")
 
-N_TASKS = 4
-"""Tasks that `task_weights` weighs: continue, infill, accompany, vary."""
+N_TASKS = 7
+"""Tasks that `task_weights` weighs: continue, infill, accompany, vary, chart, harmonise,
+live."""
 
 _TINY = sys.float_info.min  # the least there is above 0
 RANGES: dict[str, tuple[float, float]] = {
@@ -34,8 +37,10 @@ RANGES: dict[str, tuple[float, float]] = {
     "final_rate": (0, 1),
     "clip_norm": (_TINY, math.inf),
     "style_exponent": (0, 1),
-    "transpose": (0, 11),
+    **AUGMENTATION_RANGES,
+    "chord_share": (0, 1),
     "control_dropout": (0, 1),
+    "open_share": (0, 1),
     "held_share": (0, 1),
     "validate_every": (1, math.inf),
     "validation_rows": (1, math.inf),
@@ -48,6 +53,9 @@ RANGES: dict[str, tuple[float, float]] = {
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """Settings of a training run.
+
+    A setting that came later than others is off unless a recipe names it, so that an old
+    recipe still asks for what it did.
 
     Attributes:
         preset: Size of the network, one of `sideman.model.network.PRESETS`.
@@ -63,9 +71,18 @@ class Recipe:
         final_rate: Share of the peak that is left at the end of the cosine.
         clip_norm: Largest norm of the gradient.
         style_exponent: A style's share of the windows is its events to this power.
-        task_weights: How often each task is asked, in the order of `TASKS`.
-        transpose: Most semitones a window is moved up or down.
+        task_weights: How often each task is asked, in the order of `TASKS`; those behind the
+            last weight never are.
+        transpose: Most semitones a window is moved up or down (this and the next four are the
+            settings of `Augmentation`).
+        tempo_change: Most that its tempo rises, as a share of it.
+        velocity_curve: Strength of the curve that its velocities are bent by.
+        part_dropout: How often each of its parts is left out.
+        permute_parts: Number its parts anew.
+        chord_share: Share of windows that keep their chords; charts always do.
         control_dropout: How often each declared control is left unspecified.
+        open_share: Share of windows that declare nothing: neither style nor key nor any
+            control.
         held_share: Share of windows in which some lengths are hidden as `HELD`.
         validate_every: Steps between measurements on the validation split.
         validation_rows: Rows measured.
@@ -88,7 +105,13 @@ class Recipe:
     style_exponent: float = 0.5
     task_weights: tuple[float, ...] = (0.6, 0.15, 0.15, 0.1)
     transpose: int = 6
+    tempo_change: float = 0.0
+    velocity_curve: float = 0.0
+    part_dropout: float = 0.0
+    permute_parts: bool = True
+    chord_share: float = 0.0
     control_dropout: float = 0.4
+    open_share: float = 0.0
     held_share: float = 0.1
     validate_every: int = 200
     validation_rows: int = 32
@@ -106,9 +129,21 @@ class Recipe:
             msg = f"precision is {self.precision!r}; it must be one of {', '.join(PRECISIONS)}"
             raise RecipeError(msg)
         weights = self.task_weights
-        if len(weights) != N_TASKS or min(weights) < 0 or sum(weights) == 0:
-            msg = f"task_weights are {weights}; they must be {N_TASKS} numbers, none negative"
+        if not 1 <= len(weights) <= N_TASKS or min(weights) < 0 or sum(weights) == 0:
+            msg = (
+                f"task_weights are {weights}; they must be 1 to {N_TASKS} numbers, none "
+                f"negative, not all 0"
+            )
             raise RecipeError(msg)
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """What windows are changed by when they are drawn."""
+        return Augmentation(**{f.name: getattr(self, f.name) for f in fields(Augmentation)})
+
+    def unchanged(self) -> "Recipe":
+        """Return the recipe with windows drawn as they are, not augmented."""
+        return replace(self, **asdict(Augmentation()))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings by name."""
@@ -178,7 +213,7 @@ def _of_type(default: object, value: object, what: str) -> object:
     else:
         if type(value) is type(default):
             return value
-        wanted = "a whole number" if isinstance(default, int) else "text"
+        wanted = {bool: "true or false", int: "a whole number"}.get(type(default), "text")
     msg = f"{what} is {value!r}; it must be {wanted}"
     raise RecipeError(msg)
 

@@ -6,17 +6,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sideman.corpus.augment import augment
 from sideman.corpus.shards import Corpus, Piece, ShardReader
 from sideman.model.network import IGNORED
-from sideman.score.harmony import N_PITCH_CLASSES, NO_CHORD
 from sideman.score.types import Table
 from sideman.tokens.codec import Layout, events_to_grid, grid_to_events
 from sideman.tokens.controls import measure_controls
 from sideman.tokens.grid import Grid, slice_bars, take_parts
-from sideman.tokens.layouts import accompany_ahead, continue_ahead, infill_ahead, vary_ahead
+from sideman.tokens.layouts import (
+    accompany_ahead,
+    chart_ahead,
+    continue_ahead,
+    infill_ahead,
+    vary_ahead,
+)
 from sideman.tokens.vocabulary import (
     DURATION,
-    FIRST_DRUM,
     HELD,
     PROGRAM,
     UNSPECIFIED,
@@ -28,8 +33,19 @@ from sideman.tokens.vocabulary import (
 )
 from sideman.train.recipe import Recipe
 
-TASKS = (Task.CONTINUE, Task.INFILL, Task.ACCOMPANY, Task.VARY)
+TASKS = (
+    Task.CONTINUE,
+    Task.INFILL,
+    Task.ACCOMPANY,
+    Task.VARY,
+    Task.CHART,
+    Task.HARMONISE,
+    Task.LIVE,
+)
 """Tasks that windows are made for, in the order of `Recipe.task_weights`."""
+
+ABOUT_CHORDS = frozenset({Task.CHART, Task.HARMONISE})
+"""Tasks that nothing is left of without chords."""
 
 LOOKAHEADS = (0, 1, 2, 4, 8)
 """Bars that given notes are announced ahead, one drawn for each window."""
@@ -46,8 +62,9 @@ OPENING_SHARE = 0.15
 ENDING_SHARE = 0.1
 """Share of the windows that end where the piece ends, so that endings are learned."""
 
-N_HEAD_AND_TAIL = 2
-"""Events of a window that are of no bar and no part: `START` and `END`."""
+N_HEAD_AND_TAIL = 3
+"""Events of a window beside its parts, bars and what begins in them: `START`, a chord that
+holds on from before, and `END`."""
 
 SOME_PARTS_SHARE = 0.5
 """Share of the infill windows in which only some of the parts are written."""
@@ -102,6 +119,7 @@ class WindowSampler:
         self._reader = ShardReader(corpus)
         self._pieces = list(pieces)
         self._recipe = recipe
+        self._augmentation = recipe.augmentation
         self._vocabulary = corpus.vocabulary
         sizes = np.array([piece.n_events for piece in pieces], np.float64)
         styles = np.array([piece.style for piece in pieces])
@@ -149,14 +167,17 @@ class WindowSampler:
         self, rng: np.random.Generator, piece: Piece, room: int
     ) -> tuple[Events, Events]:
         """Return a stretch of a piece of at most about `room` events: as seen, and as it is."""
-        grid, whole = events_to_grid(self._reader.events(piece))
+        grid, whole = events_to_grid(np.asarray(self._reader.events(piece)))
         first, end = _draw_bars(rng, grid, room)
-        stretch = _with_parts_shuffled(rng, slice_bars(grid, first, end))
-        stretch = _transposed(rng, stretch, self._recipe.transpose)
-        task, ahead = _draw_task(rng, stretch, self._recipe)
+        stretch = _without_silent_parts(slice_bars(grid, first, end))
+        stretch = augment(stretch, self._augmentation, rng)
+        task, stretch, ahead = _draw_task(rng, stretch, self._recipe)
+        if rng.random() >= self._recipe.chord_share and task not in ABOUT_CHORDS:
+            stretch = replace(stretch, chords=stretch.chords[:0])
         silent = whole.unspecified_velocity
         says_nothing = silent is not None and bool(silent.all())
-        dropout = self._recipe.control_dropout
+        is_open = rng.random() < self._recipe.open_share
+        dropout = 1.0 if is_open else self._recipe.control_dropout
         layout = Layout(
             task=task,
             style=piece.style if rng.random() > dropout else UNSPECIFIED,
@@ -167,7 +188,8 @@ class WindowSampler:
             unspecified_velocity=np.full(len(stretch.notes), says_nothing),
         )
         true = grid_to_events(stretch, layout)
-        return _with_held(rng, true, self._recipe.held_share), true
+        held_share = 1.0 if task is Task.LIVE else self._recipe.held_share
+        return _with_held(rng, true, held_share), true
 
 
 def _draw_bars(rng: np.random.Generator, grid: Grid, room: int) -> tuple[int, int]:
@@ -197,58 +219,44 @@ def _extent(first: int, end: int, n_bars: int) -> Extent:
     return Extent.ENDING if end == n_bars else Extent.MIDDLE
 
 
-def _with_parts_shuffled(rng: np.random.Generator, grid: Grid) -> Grid:
-    """Drop parts that are silent and number the others at random."""
-    used = np.unique(grid.notes["part"])
-    return take_parts(grid, rng.permutation(used))
-
-
-def _transposed(rng: np.random.Generator, grid: Grid, most: int) -> Grid:
-    """Move pitches, chords and the key by up to `most` semitones; pitches stay in range.
-
-    Drums stay as they are; a stretch without pitches is not moved.
-    """
-    pitch = grid.notes["pitch"]
-    is_pitched = pitch < FIRST_DRUM
-    if most == 0 or not is_pitched.any():
-        return grid
-    low = max(-most, -int(pitch[is_pitched].min()))
-    high = min(most, FIRST_DRUM - 1 - int(pitch[is_pitched].max()))
-    semitones = int(rng.integers(low, high + 1))
-    notes = grid.notes.copy()
-    notes["pitch"][is_pitched] = pitch[is_pitched].astype(np.int64) + semitones
-    chords = grid.chords.copy()
-    is_chord = chords["root"] != NO_CHORD
-    roots = chords["root"][is_chord].astype(np.int64)
-    chords["root"][is_chord] = (roots + semitones) % N_PITCH_CLASSES
-    key = grid.key
-    if key != UNSPECIFIED:
-        mode, tonic = divmod(key - 1, N_PITCH_CLASSES)
-        key = 1 + N_PITCH_CLASSES * mode + (tonic + semitones) % N_PITCH_CLASSES
-    return replace(grid, notes=notes, chords=chords, key=key)
+def _without_silent_parts(grid: Grid) -> Grid:
+    used = np.unique(grid.notes["part"]).astype(np.int64)
+    return grid if len(used) == len(grid.programs) else take_parts(grid, used)
 
 
 def _draw_task(
     rng: np.random.Generator, grid: Grid, recipe: Recipe
-) -> tuple[Task, NDArray[np.int64]]:
-    """Draw a task that the stretch has room for, and how far ahead each note is announced.
+) -> tuple[Task, Grid, NDArray[np.int64]]:
+    """Draw a task that the stretch has room for.
 
-    Where there is none for it (one part to accompany, two bars to fill in), the stretch is
-    to be continued.
+    Where there is none for it (one part to accompany, two bars to fill in, no chord), the
+    stretch is to be continued.
+
+    Returns:
+        The task, the stretch, and how far ahead each of its notes is announced.
     """
     weights = np.array(recipe.task_weights)
-    task = TASKS[rng.choice(len(TASKS), p=weights / weights.sum())]
-    lookahead = int(rng.choice(LOOKAHEADS))
+    task = TASKS[rng.choice(len(weights), p=weights / weights.sum())]
+    lookahead = LOOKAHEADS[rng.integers(len(LOOKAHEADS))]
     n_parts = len(grid.programs)
     if task is Task.ACCOMPANY and n_parts > 1:
         given = rng.permutation(n_parts)[: rng.integers(1, n_parts)]
-        return task, accompany_ahead(grid, given_parts=given, lookahead=lookahead)
-    if task is Task.INFILL and n_parts and grid.n_bars >= MIN_INFILL_BARS:
-        return task, _draw_infill(rng, grid, max(lookahead, 1))
-    if task is Task.VARY:
+        ahead = accompany_ahead(grid, given_parts=given, lookahead=lookahead)
+    elif task is Task.INFILL and n_parts and grid.n_bars >= MIN_INFILL_BARS:
+        ahead = _draw_infill(rng, grid, max(lookahead, 1))
+    elif task is Task.VARY:
         locked = rng.random(len(grid.notes)) < rng.random()
-        return task, vary_ahead(grid, locked=locked, lookahead=lookahead)
-    return Task.CONTINUE, continue_ahead(grid)
+        ahead = vary_ahead(grid, locked=locked, lookahead=lookahead)
+    elif task is Task.CHART and len(grid.chords):
+        ahead = chart_ahead(grid)
+    elif task is Task.HARMONISE and len(grid.chords) and n_parts:
+        heard = rng.permutation(n_parts)[: rng.integers(1, n_parts + 1)]
+        grid = take_parts(grid, np.sort(heard))
+        ahead = np.full(len(grid.notes), lookahead)
+    else:
+        task = Task.LIVE if task is Task.LIVE else Task.CONTINUE
+        ahead = continue_ahead(grid)
+    return task, grid, ahead
 
 
 def _draw_infill(rng: np.random.Generator, grid: Grid, lookahead: int) -> NDArray[np.int64]:
@@ -286,7 +294,9 @@ def _with_held(rng: np.random.Generator, events: Events, share: float) -> Events
 def _as_batch(
     seen: Events, following: Events, piece: NDArray[np.int64], vocabulary: Vocabulary
 ) -> Batch:
-    """Turn rows into ids and targets; nothing is to decide across windows.
+    """Turn rows into ids and targets.
+
+    Nothing is to decide across windows, nor the chords of a chart.
 
     Args:
         seen: Events, shape (B, T, columns).
@@ -295,13 +305,22 @@ def _as_batch(
         vocabulary: Numbers the values.
     """
     goes_on = piece[:, 1:] == piece[:, :-1]
-    targets = np.where(goes_on[..., None], vocabulary.targets(following), IGNORED)
+    is_given = (_tasks(seen) == Task.CHART) & (following[..., 0] == Kind.CHORD)
+    is_decided = goes_on & ~is_given
+    targets = np.where(is_decided[..., None], vocabulary.targets(following), IGNORED)
     return Batch(
         ids=vocabulary.ids(seen),
         piece=piece[:, :-1],
         targets=targets,
         program_ids=vocabulary.ids(following)[..., PROGRAM],
     )
+
+
+def _tasks(seen: Events) -> NDArray[np.uint8]:
+    """Return the task of each event's window, shape (B, T); a row begins with a window."""
+    is_start = seen[..., 0] == Kind.START
+    start = np.maximum.accumulate(np.where(is_start, np.arange(seen.shape[1]), 0), axis=1)
+    return np.take_along_axis(seen[..., 1], start, axis=1)
 
 
 def batches(sampler: WindowSampler, recipe: Recipe, first_step: int) -> Iterator[Batch]:

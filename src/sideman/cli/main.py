@@ -9,14 +9,24 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from sideman import __version__
-from sideman.errors import MissingExtra, SidemanError
+from sideman.cli.corpus import corpus
+from sideman.cli.options import (
+    ANY_IN,
+    FILE_IN,
+    FOLDER_IN,
+    FOLDER_OUT,
+    OutputFile,
+    count,
+    force_option,
+    needs_extra,
+)
+from sideman.errors import SidemanError
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
@@ -27,58 +37,6 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 PICTURE_SUFFIXES = (".png", ".svg")
 MAX_BARS = 512
 MAX_TAKES = 64
-
-# Packages of the extra `train`; when one is missing, the extra is.
-TRAINING_PACKAGES = frozenset({"onnx", "tomli", "torch"})
-
-
-class InputPath(click.Path):
-    """A file, a folder, or either, that must be there."""
-
-    def __init__(self, what: str = "file") -> None:
-        super().__init__(path_type=Path)
-        self.what = what
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Path:
-        """Return the path, or fail with what is wrong with it."""
-        path = Path(str(value))
-        if not path.exists():
-            self.fail(f"there is no {self.what} '{path}'", param, ctx)
-        if self.what == "file" and path.is_dir():
-            self.fail(f"'{path}' is a folder; a file is wanted", param, ctx)
-        if self.what == "folder" and not path.is_dir():
-            self.fail(f"'{path}' is a file; a folder is wanted", param, ctx)
-        return path
-
-
-class OutputFile(click.Path):
-    """A file to write, whose ending says what goes into it."""
-
-    def __init__(self, suffixes: Sequence[str]) -> None:
-        super().__init__(path_type=Path)
-        self.suffixes = tuple(suffixes)
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Path:
-        """Return the path, or fail with what is wrong with it."""
-        path = Path(str(value))
-        if path.is_dir():
-            self.fail(f"'{path}' is a folder; name a file in it", param, ctx)
-        if path.suffix.lower() not in self.suffixes:
-            wanted = " or ".join(self.suffixes)
-            self.fail(f"'{path}' must end in {wanted}", param, ctx)
-        return path
-
-
-FILE_IN = InputPath("file")
-FOLDER_IN = InputPath("folder")
-ANY_IN = InputPath("file or folder")
-FOLDER_OUT = click.Path(file_okay=False, path_type=Path)
-
-force_option = click.option("--force", is_flag=True, help="Overwrite what is there.")
 
 
 @click.group(invoke_without_command=True)
@@ -230,7 +188,7 @@ def continue_(
         force=force,
     )
     for report in reports:
-        n_bars, n_notes = _count(report.n_bars, "bar"), _count(report.n_notes, "note")
+        n_bars, n_notes = count(report.n_bars, "bar"), count(report.n_notes, "note")
         click.echo(f"{report.path}: {n_bars}, {n_notes} ({report.stopped})")
 
 
@@ -298,71 +256,7 @@ def roll(*, midi: Path, out: Path, split_bar: int | None, force: bool) -> None:
 # ------------------------------------------------------------------- learning
 
 
-@cli.group("corpus", invoke_without_command=True)
-@click.pass_context
-def corpus(context: click.Context) -> None:
-    """Turn folders of MIDI files into training data.
-
-    \b
-    Example:
-        sideman corpus build midi-files shards
-    """
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
-
-
-@corpus.command("build")
-@click.argument("folder", type=FOLDER_IN)
-@click.argument("out", type=FOLDER_OUT)
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    default=lambda: os.cpu_count() or 1,
-    show_default="one a core",
-    help="Processes to work with.",
-)
-@click.option(
-    "--splits",
-    type=FILE_IN,
-    default=None,
-    help="Table (columns file, split) that says which piece is for train, valid or test.",
-)
-@click.option(
-    "--styles",
-    type=FILE_IN,
-    default=None,
-    show_default="the first folder of each file",
-    help="Table (columns prefix, style) that names the style of files by their path.",
-)
-@click.option(
-    "--only",
-    "sources",
-    multiple=True,
-    metavar="NAME",
-    help="Take only this source of FOLDER; may be given again.",
-)
-def corpus_build(
-    *,
-    folder: Path,
-    out: Path,
-    workers: int,
-    splits: Path | None,
-    styles: Path | None,
-    sources: tuple[str, ...],
-) -> None:
-    """Read every MIDI file in FOLDER and write shards to OUT.
-
-    \b
-    Example:
-        sideman corpus build midi-files shards --workers 2
-        sideman corpus build midi-files shards --only chorales --only folk
-    """
-    from sideman.corpus.build import build_corpus
-
-    report = build_corpus(
-        folder, out, workers=workers, splits=splits, styles=styles, sources=sources or None
-    )
-    click.echo(report.line())
+cli.add_command(corpus)
 
 
 @cli.command("train")
@@ -393,13 +287,13 @@ def train(*, recipe: str, shards: Path, out: Path, minutes: float | None, resume
     Example:
         sideman train --recipe nano --corpus shards --out runs/first --minutes 30
     """
-    with _needs_training():
+    with needs_extra("train"):
         from sideman.train.loop import train as run
         from sideman.train.recipe import load_recipe
 
     report = run(load_recipe(recipe), shards, out, minutes=minutes, resume=resume)
     bits = f"{report.valid_bits_per_note:.2f} bits per note on validation"
-    click.echo(f"{report.checkpoint}: {_count(report.step, 'step')}, {bits}")
+    click.echo(f"{report.checkpoint}: {count(report.step, 'step')}, {bits}")
 
 
 @cli.command("export")
@@ -441,7 +335,7 @@ def export(
     Example:
         sideman export runs/first bundles/first --corpus shards
     """
-    with _needs_training():
+    with needs_extra("train"):
         from sideman.train.release import release
 
     bundle = release(
@@ -547,19 +441,3 @@ def _usage_line(error: click.ClickException) -> str:
     if context is None:
         return message
     return f"{message} (see '{context.command_path} --help')"
-
-
-@contextmanager
-def _needs_training() -> Iterator[None]:
-    """Turn a package that is not there into a line that says how to get it."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in TRAINING_PACKAGES:
-            raise
-        msg = 'training needs the extra: pip install "sideman[train]"'
-        raise MissingExtra(msg) from error
-
-
-def _count(n: int, thing: str) -> str:
-    return f"{n} {thing}" if n == 1 else f"{n} {thing}s"
