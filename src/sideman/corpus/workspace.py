@@ -3,7 +3,8 @@
     OUT/steps/scan.json         of what the step was made, and whether it is done
     OUT/steps/scan/00000.parquet …   its chunks, each written whole
 
-A step whose inputs have changed is done again from the start, and so are those after it.
+A step whose inputs have changed is done again from the start, and so are those after it; so
+is every step by another version of Sideman.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sideman import __version__
 from sideman.errors import CorpusError
 from sideman.files import PART_SUFFIX, whole_file
 
@@ -61,7 +63,7 @@ class Workspace:
         """
         at = STEPS.index(step)
         before = "" if at == 0 else self._require(STEPS[at - 1])
-        text = json.dumps([before, inputs], sort_keys=True, default=str)
+        text = json.dumps([__version__, before, inputs], sort_keys=True, default=str)
         made_of = hashlib.sha256(text.encode()).hexdigest()
         self.folder(step).mkdir(parents=True, exist_ok=True)
         for left_over in (
