@@ -20,7 +20,7 @@ from machine import machine_lines
 from sideman.bundle import WEIGHTS, Bundle, load_bundle
 from sideman.engine.sampling import Sampling
 from sideman.engine.session import Session
-from sideman.tokens.grammar import Limits
+from sideman.tokens.choices import Limits
 from sideman.tokens.vocabulary import (
     N_COLUMNS,
     PROGRAM,

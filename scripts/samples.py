@@ -11,7 +11,8 @@ from pathlib import Path
 
 from sideman.audio.render import render_file
 from sideman.bundle import load_bundle
-from sideman.engine.compose import continue_score
+from sideman.engine.compose import continue_
+from sideman.engine.fill import Wish
 from sideman.roll import roll_file
 from sideman.score.edit import slice_bars
 from sideman.score.midi import read_midi, write_midi
@@ -54,7 +55,7 @@ def main() -> None:
         n_bars = len(bar_starts(score)) - 1
         first = min(max((n_bars - PROMPT_BARS - NEW_BARS) // 2, 0), 8)
         prompt = slice_bars(score, first, first + PROMPT_BARS)
-        take = continue_score(prompt, bundle, n_bars=NEW_BARS, seed=args.seed)[0]
+        take = continue_(prompt, bundle, n_bars=NEW_BARS, wish=Wish(seed=args.seed))[0]
         midi = args.out / f"{name}.mid"
         write_midi(take.score, midi, force=True)
         render_file(midi, midi.with_suffix(".ogg"), force=True)

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import settings
 
 from sideman.bundle import load_bundle
-from sideman.tokens.grammar import Limits, Sentence, advance, choices
+from sideman.tokens.choices import Limits, choices
+from sideman.tokens.grammar import Sentence, advance
 from sideman.tokens.vocabulary import (
     N_COLUMNS,
     N_SLOTS,

@@ -7,6 +7,7 @@ import pytest
 
 from sideman.bundle import (
     CARD,
+    ORIGINALITY,
     PAYLOAD,
     PREFILL,
     STEP,
@@ -70,6 +71,17 @@ def test_the_hash_follows_the_files_and_not_the_card(tmp_path, toy):
     assert same.hash == toy.hash
     assert other.hash != toy.hash
     assert len(toy.hash) == 16
+
+
+def test_a_bundle_may_hold_an_index_and_plays_the_same_for_it(tmp_path, toy):
+    """It is checked like the other files, and no part of what names the model."""
+    files = {**FILES, ORIGINALITY: b"index"}
+    with_index = write_bundle(tmp_path / "b", SAID, Vocabulary(("folk",)), files)
+
+    assert with_index.hash == toy.hash
+    (with_index.folder / ORIGINALITY).write_bytes(b"other")
+    with pytest.raises(BundleError, match=f"{ORIGINALITY} is not the file its card names"):
+        load_bundle(with_index.folder)
 
 
 @pytest.mark.parametrize("name", PAYLOAD)

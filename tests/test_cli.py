@@ -4,6 +4,8 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
 
 import click
 import pytest
@@ -13,6 +15,7 @@ from sideman.cli import cli, run_command
 from sideman.doctor import PACKAGES, examine
 from sideman.errors import EngineError
 
+PROMPT = Path(str(resources.files("sideman"))) / "examples" / "prompt.mid"
 HEAVY = ("numpy", "onnxruntime", "torch", "symusic", "PIL", "soundfile")
 
 
@@ -106,9 +109,10 @@ def test_version_is_the_version_of_the_package(capsys):
         (["continue", "{folder}", "out.mid"], "is a folder; a file is wanted"),
         (["continue", "{file}"], "missing argument 'OUT'"),
         (["continue", "{file}", "out.txt"], "'out.txt' must end in .mid or .midi"),
-        (["continue", "{file}", "out.mid", "--bars", "0"], "--bars"),
         (["continue", "{file}", "out.mid", "--top-p", "0"], "--top-p"),
-        (["continue", "{file}", "out.mid", "--bars", "many"], "'many' is not a valid integer"),
+        (["continue", "{prompt}", "out.mid", "--bars", "0"], "bars is 0; it must be 1 to"),
+        (["continue", "{prompt}", "out.mid", "--bars", "many"], "bars is 'many'; it must be a"),
+        (["again", "{file}"], "ends inside its header"),
         (["render", "{file}", "out.wav", "--engine", "kazoo"], "'fluidsynth'"),
         (["roll", "{file}", "out.gif"], "must end in .png or .svg"),
         (["corpus", "build", "{file}", "shards"], "is a file; a folder is wanted"),
@@ -121,7 +125,7 @@ def test_a_wrong_command_line_is_one_line_and_status_2(capsys, tmp_path, args, s
     """The line names the thing and what is wrong with it; nobody sees a traceback."""
     file = tmp_path / "a.mid"
     file.write_bytes(b"MThd")
-    args = [arg.format(file=file, folder=tmp_path) for arg in args]
+    args = [arg.format(file=file, folder=tmp_path, prompt=PROMPT) for arg in args]
 
     status = run_command(args)
 
@@ -284,4 +288,4 @@ def test_the_command_draws_as_the_library_does():
 
     said = {name: value for name, value in defaults.items() if hasattr(DEFAULT_SAMPLING, name)}
     assert said == {name: getattr(DEFAULT_SAMPLING, name) for name in said}
-    assert len(said) == 6
+    assert len(said) == 7

@@ -30,6 +30,7 @@ from sideman.roll import (
 )
 from sideman.roll import draw as draw_shapes
 from sideman.score.midi import write_midi
+from sideman.score.time import resample
 from sideman.score.types import NOTE_DTYPE, TIME_SIGNATURE_DTYPE, Part, Score, table
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -162,12 +163,38 @@ def test_notes_before_the_split_are_slate_and_after_it_vivid(score):
     layout, placed = rectangles(score, split_bar=7)
     colours = part_colours(score, is_split=True)
 
-    assert layout.split == 6 * BAR
+    assert layout.split == (6 * BAR, 12 * BAR)
     prompt = [pair[0] for pair in colours.values()]
     new = [pair[1] for pair in colours.values()]
     assert sum(note.colour in prompt for note in placed if note.kind == "note") == 6 + 1 + 3
     assert sum(note.colour in new for note in placed if note.kind == "note") == 6
     assert [note.colour for note in placed if note.kind == "tied"] == [colours[1][0]]
+
+
+def test_bars_written_in_the_middle_end_where_they_end(score):
+    """Behind an infill the old piece goes on."""
+    layout, placed = rectangles(score, split_bar=3, last_bar=4)
+
+    is_new = (score.notes["onset"] >= 2 * BAR) & (score.notes["onset"] < 4 * BAR)
+    vivid = {colour for _, colour in part_colours(score, is_split=True).values()}
+    assert layout.is_new.tolist() == is_new.tolist()
+    assert sum(shape.kind == "note" and shape.colour in vivid for shape in placed) == 2
+
+
+def test_a_last_bar_behind_the_end_is_the_last(score):
+    """The last bars of an answer may hold no note."""
+    assert lay_out(score, split_bar=3, last_bar=99).split == lay_out(score, split_bar=3).split
+
+
+def test_what_was_not_there_before_is_new(score):
+    """In any bar and at any resolution: a note that moved, or that another part plays."""
+    before = resample(score.with_notes(score.notes[2:]), 10 * TPQ)
+
+    layout = lay_out(score, before=before)
+
+    assert layout.split is None
+    assert layout.is_new is not None
+    assert np.flatnonzero(layout.is_new).tolist() == [0, 1]
 
 
 def test_parts_differ_in_shade_on_both_sides_of_a_split(score):
@@ -291,6 +318,8 @@ def test_file_is_drawn_in_the_format_its_name_says(score, tmp_path, name, start)
 @pytest.mark.parametrize(
     ("recipe", "split_bar"),
     [
+        ('{"first_new_bar": 7, "last_new_bar": 99}', 7),
+        ('{"first_new_bar": 1, "last_new_bar": 12}', None),
         ('{"first_new_bar": 7}', 7),
         ('{"first_new_bar": 1}', None),  # nothing but new bars
         ('{"seed": 3}', None),

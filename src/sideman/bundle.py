@@ -5,6 +5,7 @@
     step.onnx         run new events and choose the next one
     prefill.onnx      run many events and tell how likely they were
     weights.bin       the weights of both graphs, each stored once
+    originality.npz   what it was trained on, to look for copies in; may be left out
 
 Nothing in it is code, nothing is pickled. It is written whole or not at all.
 """
@@ -35,6 +36,9 @@ CARD, VOCABULARY, STEP, PREFILL, WEIGHTS = (
     "weights.bin",
 )
 PAYLOAD = (VOCABULARY, STEP, PREFILL, WEIGHTS)
+
+ORIGINALITY = "originality.npz"
+"""Index of the training corpus (see `sideman.engine.originality`), if there is one."""
 
 REQUIRED = ("name", "precision", "parameters", "network", "ring_slack", "sha256")
 """What a card must say."""
@@ -67,8 +71,8 @@ class Bundle:
 
     @property
     def hash(self) -> str:
-        """Fingerprint of everything in it: 16 hexadecimal digits."""
-        text = json.dumps(self.card["sha256"], sort_keys=True)
+        """Fingerprint of everything that plays in it: 16 hexadecimal digits."""
+        text = json.dumps({name: self.card["sha256"][name] for name in sorted(PAYLOAD)})
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -96,7 +100,7 @@ def load_bundle(path: Path | None = None) -> Bundle:
     """
     folder = bundled_path() if path is None else path
     card = _read_card(folder)
-    for name in PAYLOAD:
+    for name in _files(card):
         if _sha256(folder / name) != card["sha256"].get(name):
             msg = (
                 f"{folder / name} is not the file its card names: "
@@ -110,7 +114,7 @@ def load_bundle(path: Path | None = None) -> Bundle:
 def describe(bundle: Bundle) -> list[str]:
     """Return what a person wants to know of a bundle, line by line."""
     card = bundle.card
-    size = sum((bundle.folder / name).stat().st_size for name in PAYLOAD) / 2**20
+    size = sum((bundle.folder / name).stat().st_size for name in _files(card)) / 2**20
     lines = [
         f"{bundle.name}: {card['parameters']:,} weights in {card['precision']}, {size:.1f} MiB",
         f"folder      {bundle.folder}",
@@ -142,7 +146,7 @@ def write_bundle(
         card: At least what is `REQUIRED`, `sha256` apart; by custom also `about`, `data`,
             `recipe`, `bits_per_note`. Format and checksums are added.
         vocabulary: The event language.
-        files: Contents of `STEP`, `PREFILL` and `WEIGHTS`.
+        files: Contents of `STEP`, `PREFILL` and `WEIGHTS`; of `ORIGINALITY` if there is one.
         force: Replace a bundle that is there.
 
     Raises:
@@ -150,14 +154,19 @@ def write_bundle(
     """
     refuse_existing(folder, force=force)
     contents = {**files, VOCABULARY: vocabulary.to_json().encode()}
-    sums = {name: hashlib.sha256(contents[name]).hexdigest() for name in PAYLOAD}
+    sums = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
     said = {"format": BUNDLE_FORMAT, **card, "sha256": sums}
     text = json.dumps(said, indent=1, ensure_ascii=False) + "\n"
     with _whole_folder(folder) as part:
-        for name in PAYLOAD:
-            (part / name).write_bytes(contents[name])
+        for name, data in contents.items():
+            (part / name).write_bytes(data)
         (part / CARD).write_text(text, encoding="utf-8")
     return load_bundle(folder)
+
+
+def _files(card: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the files that a bundle has beside its card."""
+    return (*PAYLOAD, ORIGINALITY) if ORIGINALITY in card["sha256"] else PAYLOAD
 
 
 @contextmanager

@@ -1,9 +1,9 @@
 """Piano rolls: a score as a picture, to be read at a glance.
 
 Time runs to the right and pitch upwards; a long piece goes on in a next row, as on a page of
-music. Colour is the part and opacity the velocity; drums have a lane of their own below. With a
-split the picture shows who wrote what: notes of the prompt in slate, those of the
-continuation in a vivid hue, parts as shades of the two.
+music. Colour is the part and opacity the velocity; drums have a lane of their own below. A
+picture can show who wrote what: notes of the prompt in slate, those that were written in a
+vivid hue, parts as shades of the two. What is new is told by bars, or by the score before.
 
 Layout is separate from drawing. `lay_out` places bars and rows, `draw` turns a score into plain
 shapes, and two small functions write shapes as SVG or PNG. Lengths are in pixels of the
@@ -28,8 +28,8 @@ from sideman.errors import ScoreError, SidemanError
 from sideman.files import refuse_existing, whole_file
 from sideman.score.general_midi import DRUM_NAMES, program_name
 from sideman.score.midi import read_midi, read_recipe
-from sideman.score.time import bar_starts
-from sideman.score.types import DEFAULT_TEMPO_BPM, MAX_DATA_BYTE, Score
+from sideman.score.time import bar_starts, resample
+from sideman.score.types import DEFAULT_TEMPO_BPM, MAX_DATA_BYTE, Part, Score
 
 SUFFIXES = (".png", ".svg")
 WIDTH = 1400
@@ -214,7 +214,8 @@ class Layout:
         row_height: Of one pitch.
         drum_rows: Names of the rows of the drum lane, from the lowest up; empty without drums.
         systems: The rows of the picture.
-        split: First tick of the continuation; None if there is no split.
+        split: First and last tick of the bars that were written; None if there is no split.
+        is_new: Which notes were written, shape (N,); None if that is not to be seen.
         legend: Lines of (text, part) pairs; a part may be `DRUMS`.
     """
 
@@ -227,7 +228,8 @@ class Layout:
     row_height: float
     drum_rows: tuple[str, ...]
     systems: tuple[System, ...]
-    split: int | None
+    split: tuple[int, int] | None
+    is_new: NDArray[np.bool_] | None
     legend: tuple[tuple[tuple[str, int], ...], ...]
 
     @property
@@ -270,15 +272,21 @@ class Layout:
         return [(top, height) for top, height in lanes if height]
 
     def holds_split(self, system: System) -> bool:
-        """Whether the line between prompt and continuation runs through a system."""
-        return self.split is not None and system.start <= self.split < system.end
+        """Whether the bars that were written begin in a system."""
+        return self.split is not None and system.start <= self.split[0] < system.end
 
 
 # ------------------------------------------------------------------- what to call
 
 
 def roll_file(
-    midi: Path, out: Path, *, split_bar: int | None = None, force: bool = False
+    midi: Path,
+    out: Path,
+    *,
+    split_bar: int | None = None,
+    before: Path | None = None,
+    width: int = WIDTH,
+    force: bool = False,
 ) -> None:
     """Draw a MIDI file as a piano roll.
 
@@ -286,7 +294,9 @@ def roll_file(
         midi: The MIDI file.
         out: The picture, `.png` or `.svg`; written whole or not at all.
         split_bar: First bar of the continuation, counted from 1 like the numbers in the
-            picture. None: where the recipe in the file says that new bars begin, if it does.
+            picture. None: the bars that the recipe in the file says are new, if it does.
+        before: A MIDI file of what was known; notes that do not begin in it are shown as new.
+        width: Of the picture, in pixels, at least 300. The height follows.
         force: Overwrite `out` if it is there.
 
     Raises:
@@ -304,39 +314,65 @@ def roll_file(
         raise SidemanError(msg)
     refuse_existing(out, force=force)
     score = read_midi(midi)
-    split_bar = split_bar or _first_new_bar(midi)
+    first, last = (split_bar, None) if split_bar else _new_bars(midi, score)
+    known = read_midi(before) if before else None
     if suffix == ".png":
-        roll_png(score, out, split_bar=split_bar)
-    else:
-        with whole_file(out) as part:
-            part.write_text(roll_svg(score, split_bar=split_bar), encoding="utf-8")
+        roll_png(score, out, split_bar=first, last_bar=last, before=known, width=width)
+        return
+    svg = roll_svg(score, split_bar=first, last_bar=last, before=known, width=width)
+    with whole_file(out) as part:
+        part.write_text(svg, encoding="utf-8")
 
 
-def _first_new_bar(midi: Path) -> int | None:
-    """Return the bar, from 1, at which a file's recipe says that what was written begins.
+def _new_bars(midi: Path, score: Score) -> tuple[int | None, int | None]:
+    """Return the first and last bar, from 1, that a file's recipe says were written.
 
-    None if it does not say so, or if there is nothing before that bar.
+    The first is None if it does not say so, or if nothing is before or behind.
     """
     try:
         recipe = json.loads(read_recipe(midi) or "{}")
     except ValueError:
-        return None
-    bar = recipe.get("first_new_bar") if isinstance(recipe, dict) else None
-    return bar if isinstance(bar, int) and bar > 1 else None
+        return None, None
+    said = recipe if isinstance(recipe, dict) else {}
+    first, last = said.get("first_new_bar"), said.get("last_new_bar")
+    if not isinstance(first, int):
+        return None, None
+    return split_bars(score, first, last if isinstance(last, int) else None)
 
 
-def roll_svg(score: Score, *, split_bar: int | None = None, width: int = WIDTH) -> str:
+def split_bars(
+    score: Score, first: int, last: int | None
+) -> tuple[int, int | None] | tuple[None, None]:
+    """Return these bars, counted from 1, if notes begin before or behind them; else None."""
+    bars = bar_starts(score)
+    begins = score.notes["onset"]
+    end = bars[-1] if last is None else bars[min(last, len(bars) - 1)]
+    is_split = first > 1 or bool((begins >= end).any())
+    return (first, last) if is_split else (None, None)
+
+
+def roll_svg(
+    score: Score,
+    *,
+    split_bar: int | None = None,
+    last_bar: int | None = None,
+    before: Score | None = None,
+    width: int = WIDTH,
+) -> str:
     """Return a score as a piano roll in SVG; each note is one `rect` of class `note`.
 
     Args:
         score: The music.
-        split_bar: First bar of the continuation, counted from 1; None for no split.
+        split_bar: First bar that was written, counted from 1; None for no split.
+        last_bar: Last bar that was written; None, or past the end: the last of the piece.
+        before: What was known; notes that do not begin in it, in the same part, are shown as
+            new. None: go by bars.
         width: Of the picture, in pixels, at least 300. The height follows.
 
     Raises:
-        ScoreError: If the score has no such bar, or `width` is too small.
+        ScoreError: If the score has no such bars, or `width` is too small.
     """
-    layout = lay_out(score, split_bar=split_bar, width=width)
+    layout = lay_out(score, split_bar=split_bar, last_bar=last_bar, before=before, width=width)
     shapes = "\n".join(_shape_to_svg(shape) for shape in draw(score, layout))
     size = f'width="{layout.width:g}" height="{layout.height:g}"'
     return (
@@ -348,20 +384,28 @@ def roll_svg(score: Score, *, split_bar: int | None = None, width: int = WIDTH) 
 
 
 def roll_png(
-    score: Score, path: Path, *, split_bar: int | None = None, width: int = WIDTH
+    score: Score,
+    path: Path,
+    *,
+    split_bar: int | None = None,
+    last_bar: int | None = None,
+    before: Score | None = None,
+    width: int = WIDTH,
 ) -> None:
     """Draw a score as a piano roll into a PNG file, written whole or not at all.
 
     Args:
         score: The music.
         path: The picture; one that is there is replaced.
-        split_bar: First bar of the continuation, counted from 1; None for no split.
-        width: Of the picture, in pixels, at least 300. The height follows.
+        split_bar: As `roll_svg` has it, and so the following.
+        last_bar: Last bar that was written.
+        before: What was known.
+        width: Of the picture.
 
     Raises:
-        ScoreError: If the score has no such bar, or `width` is too small.
+        ScoreError: If the score has no such bars, or `width` is too small.
     """
-    layout = lay_out(score, split_bar=split_bar, width=width)
+    layout = lay_out(score, split_bar=split_bar, last_bar=last_bar, before=before, width=width)
     picture = _shapes_to_image(draw(score, layout), (round(layout.width), round(layout.height)))
     data = io.BytesIO()
     picture.save(data, format="PNG")
@@ -372,26 +416,31 @@ def roll_png(
 # ------------------------------------------------------------------------- layout
 
 
-def lay_out(score: Score, *, split_bar: int | None = None, width: int = WIDTH) -> Layout:
+def lay_out(
+    score: Score,
+    *,
+    split_bar: int | None = None,
+    last_bar: int | None = None,
+    before: Score | None = None,
+    width: int = WIDTH,
+) -> Layout:
     """Place the bars, pitches and drum pieces of a score in a picture.
 
     Args:
         score: The music.
-        split_bar: First bar of the continuation, counted from 1; None for no split.
-        width: Of the picture, in pixels, at least 300.
+        split_bar: As `roll_svg` has it, and so the following.
+        last_bar: Last bar that was written.
+        before: What was known.
+        width: Of the picture.
 
     Raises:
-        ScoreError: If the score has no such bar, or `width` is too small.
+        ScoreError: If the score has no such bars, or `width` is too small.
     """
     if width < (narrowest := 300):
         msg = f"width of the picture is {width}; it must be at least {narrowest}"
         raise ScoreError(msg)
     bars = bar_starts(score)
-    n_bars = len(bars) - 1
-    if split_bar is not None and not 1 <= split_bar <= n_bars:
-        msg = f"split bar is {split_bar}; the score has bars 1 to {n_bars}"
-        raise ScoreError(msg)
-    split = None if split_bar is None else int(bars[split_bar - 1])
+    split = None if split_bar is None else _split(bars, split_bar, last_bar)
     # A file may change its metre long after its last note: those bars are not worth paper.
     bars = bars[: max(int(np.searchsorted(bars, score.end)), split_bar or 1) + 1]
     drums = is_drum_note(score)
@@ -412,9 +461,38 @@ def lay_out(score: Score, *, split_bar: int | None = None, width: int = WIDTH) -
         drum_rows=rows,
         systems=(),
         split=split,
+        is_new=_is_new(score, split, before),
         legend=legend,
     )
     return _with_systems(flat, bars)
+
+
+def _split(bars: NDArray[np.int64], split_bar: int, last_bar: int | None) -> tuple[int, int]:
+    """Return the first and last tick of bars counted from 1."""
+    n_bars = len(bars) - 1
+    if not 1 <= split_bar <= n_bars:
+        msg = f"split bar is {split_bar}; the score has bars 1 to {n_bars}"
+        raise ScoreError(msg)
+    return int(bars[split_bar - 1]), int(bars[min(last_bar or n_bars, n_bars)])
+
+
+def _is_new(
+    score: Score, split: tuple[int, int] | None, before: Score | None
+) -> NDArray[np.bool_] | None:
+    """Return which notes were written, shape (N,); None if nothing says so."""
+    if before is not None:
+        known = set(_beginnings(resample(before, score.tpq)))
+        return np.array([note not in known for note in _beginnings(score)], np.bool_)
+    if split is None:
+        return None
+    onsets: NDArray[np.int64] = score.notes["onset"]
+    return (onsets >= split[0]) & (onsets < split[1])
+
+
+def _beginnings(score: Score) -> list[tuple[int, int, Part]]:
+    """Return where notes begin, so that they can be compared with those of another score."""
+    notes = score.notes[["onset", "pitch", "part"]].tolist()
+    return [(onset, pitch, score.parts[part]) for onset, pitch, part in notes]
 
 
 def _with_systems(layout: Layout, bars: NDArray[np.int64]) -> Layout:
@@ -551,7 +629,7 @@ def _heading(score: Score) -> str:
 def part_colours(score: Score, *, is_split: bool) -> dict[int, tuple[str, str]]:
     """Return for each part that plays its colour in the prompt and in the continuation.
 
-    Without a split the two are the same. The drums have the number `DRUMS`.
+    Where nothing is told apart the two are the same. The drums have the number `DRUMS`.
     """
     parts = [part for _, part in _legend_entries(score)]
     if not is_split:
@@ -594,7 +672,7 @@ def velocity_opacity(velocity: int) -> float:
 
 def draw(score: Score, layout: Layout) -> list[Shape]:
     """Return everything there is to see, what lies behind first."""
-    colours = part_colours(score, is_split=layout.split is not None)
+    colours = part_colours(score, is_split=layout.is_new is not None)
     shapes: list[Shape] = [Rectangle(0, 0, layout.width, layout.height, PAPER)]
     shapes += _draw_legend(score, layout, colours)
     for system in layout.systems:
@@ -621,9 +699,9 @@ def place_notes(
         note = score.notes[index]
         onset, pitch = int(note["onset"]), int(note["pitch"])
         end = onset + int(note["duration"])
-        is_continuation = layout.split is not None and onset >= layout.split
+        is_new = layout.is_new is not None and bool(layout.is_new[index])
         part = DRUMS if drums[index] else int(note["part"])
-        ink = (colours[part][is_continuation], velocity_opacity(int(note["velocity"])))
+        ink = (colours[part][is_new], velocity_opacity(int(note["velocity"])))
         first = int(np.searchsorted(starts, onset, side="right")) - 1
         if drums[index]:
             placed.append(_drum_mark(layout, layout.systems[first], onset, pitch, ink))
@@ -735,11 +813,14 @@ def _draw_drum_rows(layout: Layout, system: System) -> list[Shape]:
 
 
 def _draw_tint(layout: Layout, system: System) -> list[Shape]:
-    """Return a breath of colour behind what the continuation wrote."""
-    if layout.split is None or layout.split >= system.end:
+    """Return a breath of colour behind the bars that were written."""
+    if layout.split is None:
         return []
-    x = layout.x(system, max(layout.split, system.start))
-    width = layout.x(system, system.end) - x
+    first, last = max(layout.split[0], system.start), min(layout.split[1], system.end)
+    if first >= last:
+        return []
+    x = layout.x(system, first)
+    width = layout.x(system, last) - x
     colour, opacity = SPLIT_TINT, SPLIT_TINT_OPACITY
     return [
         Rectangle(x, y, width, height, colour, opacity) for y, height in layout.lanes(system)
@@ -779,9 +860,9 @@ def _time_line(layout: Layout, system: System, tick: int, colour: str) -> list[S
 
 
 def _draw_split(layout: Layout, system: System) -> list[Shape]:
-    """Return the line where the continuation begins, and who wrote what."""
+    """Return the line where the bars that were written begin, and who wrote what."""
     assert layout.split is not None
-    x = layout.x(system, layout.split)
+    x = layout.x(system, layout.split[0])
     top = system.top - BAR_LABEL_HEIGHT - SPLIT_LABEL_HEIGHT + 4
     baseline = top + 12
     return [

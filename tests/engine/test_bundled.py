@@ -10,8 +10,8 @@ import pytest
 from onnx import numpy_helper
 
 from sideman.bundle import PREFILL, load_bundle
-from sideman.engine.compose import continue_score
-from sideman.engine.generate import Stop
+from sideman.engine.compose import continue_
+from sideman.engine.fill import Wish
 from sideman.engine.session import Session
 from sideman.model.onnx_writer import BLOCK, ZERO
 from sideman.score.midi import read_midi
@@ -97,7 +97,6 @@ def test_event_by_event_is_all_at_once(bundled, events):
 
 def test_the_example_is_continued(bundled, example):
     """The first thing anybody tries."""
-    (take,) = continue_score(example, bundled, n_bars=2, threads=1)
+    (take,) = continue_(example, bundled, n_bars=2, wish=Wish(threads=1))
 
-    assert take.stop is Stop.BARS
     assert take.n_bars == 2

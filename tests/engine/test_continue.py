@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from sideman.engine.compose import continue_file, continue_score
-from sideman.engine.generate import Stop
+from sideman.engine.compose import continue_
+from sideman.engine.fill import Wish
+from sideman.engine.request import Options, Request, write_takes
 from sideman.engine.sampling import Sampling
 from sideman.errors import EngineError, OutputExists, PromptTooLong
 from sideman.score.midi import read_midi, read_recipe, write_midi
@@ -49,9 +50,9 @@ def prompt_score(n_bars=4, *, velocity=None, seed=0, per_bar=4):
     )
 
 
-def continued(score, bundle, **options):
-    options = {"n_bars": 2, "sampling": SAFE, "threads": 1, **options}
-    return continue_score(score, bundle, **options)
+def continued(score, bundle, *, n_bars=2, only_new=False, **how):
+    wish = Wish(**{"sampling": SAFE, "threads": 1, **how})
+    return continue_(score, bundle, n_bars=n_bars, only_new=only_new, wish=wish)
 
 
 def new_notes(take, score):
@@ -66,8 +67,7 @@ def test_the_bars_asked_for_are_written(bundle, n_bars):
     score = prompt_score()
 
     for take in continued(score, bundle, n_bars=n_bars, n_takes=2):
-        assert take.stop is Stop.BARS
-        assert (take.n_bars, take.first_bar) == (n_bars, 4)
+        assert (take.first_bar, take.end_bar) == (4, 4 + n_bars)
         fresh = new_notes(take, score)
         assert len(fresh) == take.n_notes
         end = (4 + n_bars) * BEATS * take.score.tpq
@@ -143,7 +143,7 @@ def test_more_bars_than_the_context_holds(fp32_bundle):
     takes = continued(score, fp32_bundle, n_bars=64, n_takes=2)
 
     for take in takes:
-        assert take.n_bars == 64
+        assert take.end_bar - take.first_bar == 64
         grid, _ = to_grid(take.score)
         assert len(new_notes(take, score)) == take.n_notes
         assert grid.notes["bar"].max() <= 16 + 64
@@ -175,13 +175,15 @@ def test_a_score_without_notes_cannot_be_continued(fp32_bundle):
     """There is nothing to hear."""
     empty = Score(notes=table(NOTE_DTYPE), parts=PARTS, tpq=TPQ)
 
-    with pytest.raises(EngineError, match="the prompt has no note"):
+    with pytest.raises(
+        EngineError, match="the score has no note; there is nothing to continue"
+    ):
         continued(empty, fp32_bundle)
 
 
 def test_a_bar_too_dense_for_the_context_is_refused(fp32_bundle):
     """The message says how much would fit."""
-    with pytest.raises(PromptTooLong, match="more than the 153 events"):
+    with pytest.raises(PromptTooLong, match="more than the 153 known events"):
         continued(prompt_score(1, per_bar=400), fp32_bundle)
 
 
@@ -196,7 +198,9 @@ def prompt_file(tmp_path):
 
 
 def file_continued(prompt, out, bundle, **options):
-    return continue_file(prompt, out, bundle=bundle.folder, **{"bars": 2, **options})
+    force = options.pop("force", False)
+    asked = Options(**{"bars": "2", **options})
+    return write_takes(Request("continue", prompt, asked, bundle.folder), out, force=force)
 
 
 def test_a_file_is_continued_byte_for_byte_the_same(prompt_file, bundle, tmp_path):

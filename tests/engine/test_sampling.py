@@ -8,7 +8,7 @@ from sideman.engine import session as session_module
 from sideman.engine.sampling import GREEDY_TEMPERATURE, Sampling
 from sideman.engine.session import Session
 from sideman.errors import EngineError
-from sideman.tokens.grammar import choices
+from sideman.tokens.choices import choices
 from sideman.tokens.vocabulary import N_SLOTS
 
 FORBIDDEN = -1e9

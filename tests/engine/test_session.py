@@ -10,7 +10,8 @@ from sideman.engine.sampling import Sampling
 from sideman.engine.session import STEP_AT_MOST, Session
 from sideman.errors import EngineError, TokenError
 from sideman.model.network import IGNORED
-from sideman.tokens.grammar import Limits, advance, choices
+from sideman.tokens.choices import Limits, choices
+from sideman.tokens.grammar import advance
 from sideman.tokens.vocabulary import N_SLOTS, PROGRAM, Kind, Vocabulary
 
 LONG = 150

@@ -1,4 +1,4 @@
-"""The grammar: whatever it lets through is music, and limits are guarantees."""
+"""The grammar: whatever it lets through is music."""
 
 from dataclasses import replace
 
@@ -6,22 +6,17 @@ import numpy as np
 import pytest
 
 from sideman.errors import TokenError
+from sideman.tokens.choices import Limits, choices
 from sideman.tokens.codec import PLAIN, decode, encode, events_to_grid, grid_to_events
-from sideman.tokens.grammar import Limits, Section, Sentence, advance, choices, sentence_of
+from sideman.tokens.grammar import Section, Sentence, advance, sentence_of
 from sideman.tokens.vocabulary import (
     AHEAD,
     BAR_TICKS_OF,
-    BEAT_TICKS_OF,
-    DURATION_TICKS,
-    FIRST_DRUM,
     HELD,
     LARGEST_VALUES,
     MAX_AHEAD,
     N_COLUMNS,
-    N_PARTS,
     N_SLOTS,
-    NUMERATOR_OF,
-    TEMPO_BINS,
     UNSPECIFIED,
     Extent,
     Kind,
@@ -32,28 +27,6 @@ from sideman.tokens.vocabulary import (
 FOUR_FOUR = int(time_signature_value(4, 4))
 THREE_EIGHT = int(time_signature_value(3, 8))
 SEEDS = range(12)
-
-
-def random_limits(rng):
-    """Return limits that leave much or little, but always a bar to go on with."""
-
-    def some(n, share):
-        mask = rng.random(n) < share
-        mask[rng.integers(n)] = True
-        return mask
-
-    kinds = rng.random(len(Kind)) < 0.8
-    kinds[Kind.BAR] = True
-    maybe = {
-        "kinds": kinds,
-        "parts": some(N_PARTS, 0.5),
-        "pitches": rng.random((N_PARTS, 2 * FIRST_DRUM)) < rng.choice([0.01, 0.3]),
-        "durations": some(len(DURATION_TICKS), 0.1),
-        "time_signatures": some(len(BAR_TICKS_OF), 0.05),
-        "tempos": some(TEMPO_BINS, 0.1),
-        "earliest": (int(rng.integers(3)), int(rng.integers(5))),
-    }
-    return Limits(**{name: value for name, value in maybe.items() if rng.random() < 0.6})
 
 
 def ended(events, row, n_bars):
@@ -208,80 +181,6 @@ def test_a_note_may_follow_a_given_one_that_lies_ahead(row):
 
     assert sentence.last == (0, 0, 1, 0, 50)
     assert sentence.given[2] == {(3, 0, 0, 60)}
-
-
-# ----------------------------------------------------------------------- limits
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_limits_are_guarantees_and_never_a_dead_end(seed, speak, draw_event):
-    """Whatever is asked for, nothing else comes, and there is always a way on."""
-    rng = np.random.default_rng(seed)
-    sentence = sentence_of(speak(rng, 20))
-    limits = random_limits(rng)
-    n_bars = 0
-    for _ in range(60):
-        before = sentence
-        event = draw_event(before, rng, limits)
-        sentence = advance(before, event)
-        kind = Kind(event[0])
-        if limits.kinds is not None:
-            assert limits.kinds[kind]
-        if kind in (Kind.NOTE, Kind.CHORD):
-            assert tuple(event[1:3]) >= limits.earliest
-        if kind is Kind.NOTE:
-            assert limits.parts is None or limits.parts[event[3]]
-            assert limits.pitches is None or limits.pitches[event[3], event[4]]
-            assert limits.durations is None or limits.durations[event[5]]
-            assert event[5] != HELD
-            assert event[6] != UNSPECIFIED
-        if kind is Kind.BAR:
-            n_bars += 1
-            assert limits.time_signatures is None or limits.time_signatures[event[1]]
-            assert limits.tempos is None or limits.tempos[event[2]]
-    assert n_bars > 0
-
-
-def test_a_bar_has_room_for_the_notes_given_in_it(row, draw_event):
-    """A note given at the fourth beat forbids a bar of three."""
-    events = [
-        row(Kind.START, 1, 0, 0, Extent.MIDDLE),
-        row(Kind.PART, 0, 30),
-        row(Kind.BAR, FOUR_FOUR, 72),
-        row(Kind.GIVEN, 3, 20, 0, 60, 12, 20, ahead=1, program=30),
-    ]
-    sentence = sentence_of(np.stack(events))
-    only_bars = Limits(kinds=np.arange(len(Kind)) == Kind.BAR)
-    rng = np.random.default_rng(0)
-
-    for _ in range(50):
-        metre = draw_event(sentence, rng, only_bars)[1]
-        assert NUMERATOR_OF[metre] > 3
-        assert BEAT_TICKS_OF[metre] > 20
-    with pytest.raises(TokenError, match="the metre of bar 1 has no room for a note given"):
-        advance(sentence, row(Kind.BAR, THREE_EIGHT, 72))
-
-
-def test_the_last_place_of_a_bar_leaves_no_note_after_its_last_pitch(row):
-    """When nothing more fits, a note is not offered at all."""
-    events = [
-        row(Kind.START, 1, 0, 0, Extent.MIDDLE),
-        row(Kind.PART, 0, 30),
-        row(Kind.BAR, FOUR_FOUR, 72),
-        row(Kind.NOTE, 3, 23, 0, 127, 12, 20, program=30),
-    ]
-
-    allowed = choices(sentence_of(np.stack(events))).allowed[0][0]
-
-    assert np.flatnonzero(allowed).tolist() == [Kind.BAR]
-
-
-def test_limits_that_leave_nothing_are_an_error(row):
-    """The message says that it was the limits."""
-    sentence = sentence_of(np.stack([row(Kind.START, 1), row(Kind.PART, 0, 0)]))
-
-    with pytest.raises(TokenError, match="section HEAD; the limits leave no event"):
-        choices(sentence, Limits(kinds=np.zeros(len(Kind), bool)))
 
 
 # ----------------------------------------------------------------------- errors

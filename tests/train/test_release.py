@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from sideman.bundle import describe, load_bundle
-from sideman.engine.compose import continue_score
+from sideman.engine.compose import continue_
+from sideman.engine.fill import Wish
 from sideman.errors import BundleError, OutputExists, RecipeError
 from sideman.model.network import PRESETS, NetworkConfig
 from sideman.score.types import NOTE_DTYPE, Part, Score, table
@@ -34,7 +35,7 @@ def test_a_run_becomes_a_bundle_that_continues_a_piece(run_dir, corpus, tmp_path
     bundle = release(run_dir, tmp_path / "mine", corpus_folder=corpus.folder)
 
     notes = table(NOTE_DTYPE, [(24 * beat, 24, 60 + beat, 80, 0) for beat in range(8)])
-    take = continue_score(Score(notes, (Part(0),)), bundle, n_bars=2, seed=1)[0]
+    take = continue_(Score(notes, (Part(0),)), bundle, n_bars=2, wish=Wish(seed=1))[0]
     assert take.n_bars == 2
     assert take.score.notes["onset"].max() < 24 * 16
     assert np.array_equal(take.score.notes["pitch"][:8], notes["pitch"])

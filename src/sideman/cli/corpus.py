@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from sideman.cli.options import FILE_IN, FOLDER_IN, FOLDER_OUT, needs_extra
+from sideman.cli.options import (
+    FILE_IN,
+    FOLDER_IN,
+    FOLDER_OUT,
+    force_option,
+    needs_extra,
+    several,
+)
 
 if TYPE_CHECKING:
     from sideman.corpus.build import Work
@@ -17,8 +24,6 @@ if TYPE_CHECKING:
 
 DEFAULT_SIMILAR = 0.6
 DEFAULT_TIME_LIMIT_S = 60.0
-
-Command = Callable[..., Any]
 
 
 class Folder(click.ParamType[str]):
@@ -34,21 +39,10 @@ class Folder(click.ParamType[str]):
         return text if "://" in text else str(FOLDER_IN.convert(value, param, ctx))
 
 
-def _options(*options: Command) -> Callable[[Command], Command]:
-    """Join options that several commands have."""
-
-    def add(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return add
-
-
 out_argument = click.argument("out", type=FOLDER_OUT)
 corpus_argument = click.argument("out", type=FOLDER_IN)
 
-work_options = _options(
+work_options = several(
     click.option(
         "--workers",
         type=click.IntRange(min=1),
@@ -74,7 +68,7 @@ work_options = _options(
     ),
 )
 
-scan_options = _options(
+scan_options = several(
     click.option(
         "--styles",
         type=FILE_IN,
@@ -96,7 +90,7 @@ scan_options = _options(
     ),
 )
 
-dedupe_options = _options(
+dedupe_options = several(
     click.option(
         "--rule",
         "thresholds",
@@ -376,6 +370,28 @@ def push(*, dest: Path, repo: str, private: bool, allow_unstated: bool) -> None:
 
     url = push_to_hub(dest, repo, private=private, allow_unstated=allow_unstated)
     click.echo(url)
+
+
+@corpus.command("index")
+@corpus_argument
+@click.argument("index", type=click.Path(dir_okay=False, path_type=Path))
+@force_option
+def index_(*, out: Path, index: Path, force: bool) -> None:
+    """Write INDEX, in which `sideman original` looks for what a take has in common with OUT.
+
+    \b
+    Example:
+        sideman corpus index shards originality.npz
+    """
+    with needs_extra("corpus"):
+        from sideman.corpus.origins import read_origins
+    from sideman.engine.originality import build_index
+
+    report = build_index(out, index, origins=read_origins(out), force=force)
+    click.echo(
+        f"{report.path}: {report.n_pieces:,} pieces, {report.n_notes:,} notes, "
+        f"{report.n_bytes:,} bytes"
+    )
 
 
 @corpus.command("rules")

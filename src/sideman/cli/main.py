@@ -26,17 +26,15 @@ from sideman.cli.options import (
     force_option,
     needs_extra,
 )
+from sideman.cli.writing import WRITING
 from sideman.errors import SidemanError
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 EXIT_BROKEN_PIPE = 1  # as Click has it
 
-MIDI_SUFFIXES = (".mid", ".midi")
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 PICTURE_SUFFIXES = (".png", ".svg")
-MAX_BARS = 512
-MAX_TAKES = 64
 
 
 @click.group(invoke_without_command=True)
@@ -54,142 +52,8 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-# -------------------------------------------------------------------- writing
-
-
-@cli.command("continue")
-@click.argument("prompt", type=FILE_IN)
-@click.argument("out", type=OutputFile(MIDI_SUFFIXES))
-@click.option(
-    "--bars",
-    type=click.IntRange(1, MAX_BARS),
-    default=8,
-    show_default=True,
-    help="How many bars to write.",
-)
-@click.option(
-    "--takes",
-    type=click.IntRange(1, MAX_TAKES),
-    default=1,
-    show_default=True,
-    help="How many continuations to write; more than one go to OUT-1, OUT-2 …",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Same seed and settings, same notes.",
-)
-@click.option(
-    "--temperature",
-    type=click.FloatRange(min=0),
-    default=0.95,
-    show_default=True,
-    help="Above 1 is bolder, below 1 safer; 0 takes the likeliest each time.",
-)
-@click.option(
-    "--pitch-temperature",
-    type=click.FloatRange(min=0),
-    default=1.15,
-    show_default=True,
-    help="Times --temperature, for pitches: above 1 repeats notes less.",
-)
-@click.option(
-    "--rhythm-temperature",
-    type=click.FloatRange(min=0),
-    default=1.0,
-    show_default=True,
-    help="Times --temperature, for places and lengths.",
-)
-@click.option(
-    "--top-p",
-    type=click.FloatRange(0, 1, min_open=True),
-    default=1.0,
-    show_default=True,
-    help="Draw from the likeliest choices that sum to this probability.",
-)
-@click.option(
-    "--min-p",
-    type=click.FloatRange(0, 1),
-    default=0.05,
-    show_default=True,
-    help="Leave out choices this much less likely than the likeliest.",
-)
-@click.option(
-    "--top-k",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Draw from this many of the likeliest choices; 0 is all.",
-)
-@click.option(
-    "--prompt-bars",
-    type=click.IntRange(min=1),
-    default=16,
-    show_default=True,
-    help="How many of the last bars of PROMPT the model hears.",
-)
-@click.option("--only-new", is_flag=True, help="Leave PROMPT out of OUT.")
-@click.option(
-    "--bundle",
-    type=ANY_IN,
-    default=None,
-    show_default="the one that comes with Sideman",
-    help="Model to play with.",
-)
-@force_option
-def continue_(
-    *,
-    prompt: Path,
-    out: Path,
-    bars: int,
-    takes: int,
-    seed: int,
-    temperature: float,
-    pitch_temperature: float,
-    rhythm_temperature: float,
-    top_p: float,
-    min_p: float,
-    top_k: int,
-    prompt_bars: int,
-    only_new: bool,
-    bundle: Path | None,
-    force: bool,
-) -> None:
-    """Write what might come after PROMPT, a MIDI file, to OUT.
-
-    \b
-    Example:
-        sideman continue verse.mid chorus.mid --bars 8 --seed 7
-        sideman continue verse.mid idea.mid --takes 4 --only-new
-    """
-    from sideman.engine.compose import continue_file
-    from sideman.engine.sampling import Sampling
-
-    sampling = Sampling(
-        temperature=temperature,
-        pitch_temperature=pitch_temperature,
-        rhythm_temperature=rhythm_temperature,
-        top_k=top_k,
-        top_p=top_p,
-        min_p=min_p,
-    )
-    reports = continue_file(
-        prompt,
-        out,
-        bars=bars,
-        takes=takes,
-        seed=seed,
-        sampling=sampling,
-        prompt_bars=prompt_bars,
-        only_new=only_new,
-        bundle=bundle,
-        force=force,
-    )
-    for report in reports:
-        n_bars, n_notes = count(report.n_bars, "bar"), count(report.n_notes, "note")
-        click.echo(f"{report.path}: {n_bars}, {n_notes} ({report.stopped})")
+for command in WRITING:
+    cli.add_command(command)
 
 
 # ---------------------------------------------------------- hearing and seeing
@@ -238,8 +102,16 @@ def render(*, midi: Path, out: Path, engine: str, bank: Path | None, force: bool
     show_default="where the file's recipe says that new bars begin",
     help="Mark where this bar begins.",
 )
+@click.option(
+    "--before",
+    type=FILE_IN,
+    default=None,
+    help="What it was made from: notes that are not in it are drawn as new.",
+)
 @force_option
-def roll(*, midi: Path, out: Path, split_bar: int | None, force: bool) -> None:
+def roll(
+    *, midi: Path, out: Path, split_bar: int | None, before: Path | None, force: bool
+) -> None:
     """Draw MIDI, a MIDI file, as a piano roll.
 
     \b
@@ -249,7 +121,7 @@ def roll(*, midi: Path, out: Path, split_bar: int | None, force: bool) -> None:
     """
     from sideman.roll import roll_file
 
-    roll_file(midi, out, split_bar=split_bar, force=force)
+    roll_file(midi, out, split_bar=split_bar, before=before, force=force)
     click.echo(f"{out}: drawn")
 
 
@@ -372,6 +244,35 @@ def bundle_info(*, path: Path | None) -> None:
     from sideman.bundle import describe, load_bundle
 
     for line in describe(load_bundle(path)):
+        click.echo(line)
+
+
+@cli.command("original")
+@click.argument("midi", type=FILE_IN)
+@click.option(
+    "--index",
+    type=FILE_IN,
+    default=None,
+    show_default="the bundle's own",
+    help="Where to look; `sideman corpus index` writes one.",
+)
+@click.option(
+    "--bundle",
+    type=ANY_IN,
+    default=None,
+    show_default="the one that comes with Sideman",
+    help="Model whose training music is meant.",
+)
+def original(*, midi: Path, index: Path | None, bundle: Path | None) -> None:
+    """Show the longest run of notes that MIDI shares with the training music.
+
+    \b
+    Example:
+        sideman original chorus.mid --index originality.npz
+    """
+    from sideman.engine.originality import original_file
+
+    for line in original_file(midi, index=index, bundle=bundle):
         click.echo(line)
 
 

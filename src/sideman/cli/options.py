@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,7 +14,7 @@ from sideman.errors import MissingExtra
 # What an extra is for, and its packages: when one of them is missing, the extra is.
 EXTRAS = {
     "corpus": ("building a corpus", frozenset({"datasketch", "pebble", "pyarrow", "scipy"})),
-    "train": ("training", frozenset({"onnx", "tomli", "torch"})),
+    "train": ("training", frozenset({"onnx", "torch"})),
 }
 
 
@@ -62,6 +63,20 @@ FILE_IN = InputPath("file")
 FOLDER_IN = InputPath("folder")
 ANY_IN = InputPath("file or folder")
 FOLDER_OUT = click.Path(file_okay=False, path_type=Path)
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def several(*options: Decorator) -> Decorator:
+    """Join options that several commands have, in this order."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
 
 force_option = click.option("--force", is_flag=True, help="Overwrite what is there.")
 

@@ -1,50 +1,46 @@
-"""Compose: scores in, scores out. For now `continue`."""
+"""Compose: scores in, takes out. Every task is a choice of what is known and what is written.
 
-import hashlib
-import json
+| task        | what is written                     | what is known                        |
+|-------------|-------------------------------------|--------------------------------------|
+| `compose`   | all bars of all parts               | nothing                              |
+| `continue_` | the bars behind the last            | the bars before                      |
+| `infill`    | some bars, in all parts or in some  | everything else, on both sides       |
+| `accompany` | new parts, in all bars              | the parts that are there             |
+| `rewrite`   | one part anew                       | the other parts                      |
+| `vary`      | a share of the notes                | the other notes                      |
+
+`sideman.engine.harmonise` writes chords; `sideman.engine.loop` and `sideman.engine.arrange` put
+several of these tasks together. Bars and parts are counted from 0. What is known stays as it
+is, at its own resolution.
+"""
+
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sideman import __version__
-from sideman.bundle import Bundle, load_bundle
-from sideman.engine.generate import Stop, generate
-from sideman.engine.sampling import DEFAULT_SAMPLING, Sampling
-from sideman.engine.session import Session
-from sideman.errors import EngineError, PromptTooLong
-from sideman.files import refuse_existing
-from sideman.score.edit import append_score, drop_empty_parts
-from sideman.score.midi import read_midi, write_midi
-from sideman.score.time import resample
-from sideman.score.types import TPQ, Score
-from sideman.tokens.codec import Layout, events_to_grid, grid_to_events
-from sideman.tokens.controls import measure_controls
-from sideman.tokens.grammar import Limits
-from sideman.tokens.grid import Grid, from_grid, join, slice_bars, take_parts, to_grid
-from sideman.tokens.vocabulary import (
-    BAR_TICKS_OF,
-    FIRST_DRUM,
-    FIRST_KIT,
-    N_PARTS,
-    TEMPO_BINS,
-    Events,
-    Extent,
-    Kind,
-    Task,
+from sideman.bundle import Bundle
+from sideman.engine.bounds import Bounds
+from sideman.engine.chart import Chart, chart_chords
+from sideman.engine.fill import Draft, Hole, Wish, fill
+from sideman.engine.parts import PartWish, instrument_name
+from sideman.errors import EngineError
+from sideman.score.edit import drop_empty_parts, slice_bars
+from sideman.score.time import bar_starts, resample
+from sideman.score.types import (
+    KEY_DTYPE,
+    NOTE_DTYPE,
+    TEMPO_DTYPE,
+    TIME_SIGNATURE_DTYPE,
+    TPQ,
+    Part,
+    Score,
+    table,
 )
-
-PROMPT_SHARE = 0.6
-"""Share of the context that a prompt may fill; the rest is for what is written."""
-
-RANGE_MARGIN = 5
-"""Semitones that a part may go beyond the range it has played: a fourth."""
-
-KIT_PIECES = range(35, 60)
-"""Drum pieces every kit may play: from kick to ride (General MIDI percussion key map)."""
+from sideman.tokens.grid import Grid, from_grid, to_grid
+from sideman.tokens.vocabulary import DRUM_KITS, FIRST_KIT, N_PARTS, Task
 
 MAX_TPQ = 32_767
 """Largest division of a Standard MIDI File (SMF 1.0, header chunk)."""
@@ -52,322 +48,402 @@ MAX_TPQ = 32_767
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """One continuation.
+    """One answer.
 
     Attributes:
-        score: The music, prompt first unless only the new part was wanted.
-        first_bar: Bar at which the new part begins in `score`, counted from 0.
-        n_bars: Bars written.
+        score: The music, with what was known.
+        first_bar: First bar in which something was written.
+        end_bar: Bar after the last.
         n_notes: Notes written.
-        stop: Why it ended.
-        bits_per_note: How surprising it was to the model, within what was allowed.
+        bits_per_note: How surprising what was written is to the model, within what was
+            allowed: bits a note, or a chord where chords were written.
+        chart_text: The chords that were written, as people write them; else empty.
+        markers: First bar and name of each section of an arrangement.
     """
 
     score: Score
     first_bar: int
-    n_bars: int
+    end_bar: int
     n_notes: int
-    stop: Stop
     bits_per_note: float
+    chart_text: str = ""
+    markers: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def n_bars(self) -> int:
+        """Bars in which something was written."""
+        return self.end_bar - self.first_bar
 
 
-@dataclass(frozen=True, slots=True)
-class TakeReport:
-    """One continuation written to a file; people read `stopped`."""
+def compose(
+    parts: Sequence[Part],
+    bundle: Bundle,
+    *,
+    n_bars: int = 8,
+    metre: tuple[int, int] = (4, 4),
+    tempo_bpm: float = 120.0,
+    key: tuple[int, bool] | None = None,
+    chart: Chart | None = None,
+    wish: Wish | None = None,
+) -> list[Take]:
+    """Write a piece from nothing, or from a chord chart.
 
-    path: Path
-    n_bars: int
-    n_notes: int
-    stopped: str
+    Args:
+        parts: Who plays, at least one.
+        bundle: The model.
+        n_bars: How long it is.
+        metre: Numerator and denominator.
+        tempo_bpm: Quarter notes per minute.
+        key: Tonic and whether it is minor. None: as it comes.
+        chart: Chords that are followed; a short one comes again. None: as it comes.
+        wish: How it is to be written.
+
+    Raises:
+        EngineError: If nobody plays.
+    """
+    empty = empty_score(parts, metre=metre, tempo_bpm=tempo_bpm, key=key)
+    task = Task.CONTINUE if chart is None else Task.CHART
+    hole = Hole(0, n_bars, tuple(range(len(parts))), task)
+    return write(empty, hole, bundle, wish, chart=chart)
 
 
-def continue_score(
+def continue_(
     score: Score,
     bundle: Bundle,
     *,
     n_bars: int = 8,
-    n_takes: int = 1,
-    seed: int = 0,
-    sampling: Sampling = DEFAULT_SAMPLING,
-    prompt_bars: int = 16,
     only_new: bool = False,
-    threads: int = 0,
+    chart: Chart | None = None,
+    wish: Wish | None = None,
 ) -> list[Take]:
     """Write what might come after a score, from the bar after its last onset.
 
-    Metre, tempo and parts of the last bar hold on, and parts stay near the range they have
-    played. The model hears the last `prompt_bars`
-    bars, fewer if they are too dense for its context.
+    Metre, tempo and the parts that play in the bars that are heard hold on.
+
+    Args:
+        score: What was played.
+        bundle: The model.
+        n_bars: Bars to write.
+        only_new: Leave out what was played.
+        chart: Chords of the new bars. None: as it comes.
+        wish: How it is to be written.
 
     Raises:
         PromptTooLong: If not even the last bar fits the context.
         EngineError: If the score has no note.
     """
-    score = drop_empty_parts(score)
-    if len(score.notes) == 0:
-        msg = "the prompt has no note; there is nothing to continue"
-        raise EngineError(msg)
+    wish = wish or Wish()
+    score = _with_notes(drop_empty_parts(score), "continue")
     grid, _ = to_grid(score)
-    n_played = int(grid.notes["bar"].max()) + 1
-    grid = slice_bars(grid, 0, n_played)
-    wish = _Wish(n_bars, n_takes, seed, sampling, prompt_bars, threads)
-    drafts = _drafts(grid, bundle, wish)
-    return [_assembled(score, grid, draft, only_new=only_new) for draft in drafts]
+    first = int(grid.notes["bar"].max()) + 1
+    is_heard = grid.notes["bar"] >= first - wish.prompt_bars
+    parts = tuple(np.unique(grid.notes["part"][is_heard]).tolist())
+    hole = Hole(first, first + n_bars, parts, Task.CONTINUE)
+    takes = write(score, hole, bundle, wish, chart=chart)
+    return [_only_new(take) for take in takes] if only_new else takes
 
 
-def continue_file(
-    prompt: Path,
-    out: Path,
+def infill(
+    score: Score,
+    bundle: Bundle,
     *,
-    bars: int = 8,
-    takes: int = 1,
-    seed: int = 0,
-    sampling: Sampling = DEFAULT_SAMPLING,
-    prompt_bars: int = 16,
-    only_new: bool = False,
-    bundle: Path | None = None,
-    force: bool = False,
-) -> list[TakeReport]:
-    """Continue a MIDI file; several takes go to `out` with -1, -2, … before its suffix.
+    first_bar: int,
+    end_bar: int,
+    parts: Iterable[int] | None = None,
+    wish: Wish | None = None,
+) -> list[Take]:
+    """Write some bars anew, so that they go with what stands before and behind them.
 
-    Each file carries its recipe: bundle, prompt, seed and settings.
-
-    Raises:
-        MidiFileError: If the prompt cannot be read.
-        OutputExists: If a file to write exists and `force` is not given; nothing is written.
-    """
-    paths = [out] if takes == 1 else [_numbered(out, number + 1) for number in range(takes)]
-    for path in paths:
-        refuse_existing(path, force=force)
-    score, model = read_midi(prompt), load_bundle(bundle)
-    made = continue_score(
-        score,
-        model,
-        n_bars=bars,
-        n_takes=takes,
-        seed=seed,
-        sampling=sampling,
-        prompt_bars=prompt_bars,
-        only_new=only_new,
-    )
-    recipe = {
-        "sideman": __version__,
-        "task": "continue",
-        "bundle": model.name,
-        "bundle_hash": model.hash,
-        "prompt": prompt.name,
-        "prompt_sha256": hashlib.sha256(prompt.read_bytes()).hexdigest(),
-        "bars": bars,
-        "prompt_bars": prompt_bars,
-        "seed": seed,
-        **asdict(sampling),
-    }
-    reports = []
-    for number, (path, take) in enumerate(zip(paths, made, strict=True)):
-        said = {**recipe, "take": number, "first_new_bar": take.first_bar + 1}
-        write_midi(take.score, path, recipe=json.dumps(said), force=force)
-        reports.append(TakeReport(path, take.n_bars, take.n_notes, take.stop.value))
-    return reports
-
-
-def _numbered(path: Path, number: int) -> Path:
-    return path.with_name(f"{path.stem}-{number}{path.suffix}")
-
-
-# ------------------------------------------------------------------ the prompt
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Prompt:
-    """What the model hears.
-
-    Attributes:
-        events: Shape (T, N_COLUMNS).
-        n_bars: Bars in them.
-        parts: For each part the model hears, its number in the score.
-        is_flat: All notes have one velocity, so none is said.
-    """
-
-    events: Events
-    n_bars: int
-    parts: NDArray[np.int64]
-    is_flat: bool
-
-
-def _prompt(grid: Grid, prompt_bars: int, bundle: Bundle) -> _Prompt:
-    """Return the last bars of a grid as a prompt, as many as are wanted and fit.
+    Args:
+        score: The piece.
+        bundle: The model.
+        first_bar: First bar that is written.
+        end_bar: Bar after the last.
+        parts: Who is written. None: everybody.
+        wish: How it is to be written.
 
     Raises:
-        PromptTooLong: If not even the last bar fits.
+        EngineError: If the piece has no such bars or parts.
     """
-    room = int(PROMPT_SHARE * int(bundle.card["network"]["context"]))
-    for n_bars in range(min(prompt_bars, grid.n_bars), 0, -1):
-        heard = slice_bars(grid, grid.n_bars - n_bars, grid.n_bars)
-        prompt = _spelled(heard)
-        if len(prompt.events) <= room and len(heard.notes):
-            return prompt
-    msg = f"the last bar has more than the {room} events that fit beside what is to be written"
-    raise PromptTooLong(msg)
+    written = checked_parts(score, parts)
+    hole = Hole(first_bar, end_bar, written, Task.INFILL)
+    return write_anew(score, hole, bundle, wish)
 
 
-def _spelled(grid: Grid) -> _Prompt:
-    """Spell a grid as the middle of a piece that goes on."""
-    parts = np.unique(grid.notes["part"]).astype(np.int64)
-    heard = take_parts(grid, parts)
-    velocities = heard.notes["velocity"]
-    is_flat = len(velocities) > 0 and bool((velocities == velocities[0]).all())
-    layout = Layout(
-        task=Task.CONTINUE,
-        extent=Extent.MIDDLE,
-        key=grid.key,
-        controls=measure_controls(heard),
-        unspecified_velocity=np.full(len(velocities), is_flat),
-    )
-    return _Prompt(grid_to_events(heard, layout), grid.n_bars, parts, is_flat)
+def accompany(
+    score: Score,
+    bundle: Bundle,
+    *,
+    new_parts: Sequence[Part],
+    chart: Chart | None = None,
+    wish: Wish | None = None,
+) -> list[Take]:
+    """Add parts that go with those that are there, in all bars; a chart is followed.
 
-
-# ----------------------------------------------------------------- the writing
-
-
-@dataclass(frozen=True, slots=True)
-class _Wish:
-    """What is asked for; see `continue_score`."""
-
-    n_bars: int
-    n_takes: int
-    seed: int
-    sampling: Sampling
-    prompt_bars: int
-    threads: int
-
-
-@dataclass(slots=True)
-class _Draft:
-    """A take on its way: the piece so far, in the score's own part numbers."""
-
-    grid: Grid
-    rng: np.random.Generator
-    n_written: int = 0
-    nats: float = 0.0
-    stop: Stop = Stop.CONTEXT
-
-
-def _drafts(grid: Grid, bundle: Bundle, wish: _Wish) -> list[_Draft]:
-    """Write takes behind a grid, side by side as long as the context lasts, then one by one."""
-    drafts = [_Draft(grid, np.random.default_rng((wish.seed, n))) for n in range(wish.n_takes)]
-    _write(drafts, bundle, wish)
-    for draft in drafts:
-        while draft.stop is Stop.CONTEXT:
-            _write([draft], bundle, wish)
-    return drafts
-
-
-def _write(drafts: Sequence[_Draft], bundle: Bundle, wish: _Wish) -> None:
-    """Go on with drafts that are alike so far; each grows by whole bars."""
-    prompt = _prompt(drafts[0].grid, wish.prompt_bars, bundle)
-    session = Session(bundle, n_takes=len(drafts), threads=wish.threads)
-    session.append(prompt.events)
-    events: list[list[Events]] = [[] for _ in drafts]
-    for written in generate(
-        session,
-        n_bars=wish.n_bars - drafts[0].n_written,
-        rngs=[draft.rng for draft in drafts],
-        sampling=wish.sampling,
-        limits=_held_limits(drafts[0].grid, prompt.parts),
-        is_flat=prompt.is_flat,
-    ):
-        draft = drafts[written.take]
-        if written.stop is not None:
-            draft.stop = written.stop
-        elif written.event is not None:
-            events[written.take].append(written.event)
-            draft.nats -= written.log_prob
-    for draft, new in zip(drafts, events, strict=True):
-        _take_in(draft, prompt, np.stack(new))
-
-
-def _held_limits(grid: Grid, parts: NDArray[np.int64]) -> Limits:
-    """Return limits that hold metre, tempo, parts, ranges, and chords where there are none."""
-    kinds = np.ones(len(Kind), bool)
-    kinds[Kind.PART] = False
-    kinds[Kind.CHORD] = len(grid.chords) > 0
-    last = grid.bars[-1]
-    return Limits(
-        kinds=kinds,
-        pitches=_ranges(grid, parts),
-        time_signatures=np.arange(len(BAR_TICKS_OF)) == last["time_signature"],
-        tempos=np.arange(TEMPO_BINS) == last["tempo"],
-    )
-
-
-def _ranges(grid: Grid, parts: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which pitch values each part may play, shape (N_PARTS, pitches).
-
-    A pitched part keeps to what it has played and `RANGE_MARGIN` semitones beyond; drums to
-    the pieces they have played and those of `KIT_PIECES`.
+    Raises:
+        EngineError: If there is nothing to accompany, nobody to do it, or no room for it.
     """
-    ranges = np.zeros((N_PARTS, 2 * FIRST_DRUM), bool)
-    for number, part in enumerate(parts):
-        played = grid.notes["pitch"][grid.notes["part"] == part].astype(np.int64)
-        if grid.programs[part] >= FIRST_KIT:
-            ranges[number, played] = True
-            ranges[number, FIRST_DRUM + np.array(KIT_PIECES)] = True
-        else:
-            low = max(int(played.min()) - RANGE_MARGIN, 0)
-            ranges[number, low : int(played.max()) + RANGE_MARGIN + 1] = True
-    return ranges
-
-
-def _take_in(draft: _Draft, prompt: _Prompt, new: Events) -> None:
-    """Add the full bars of new events to a draft; a bar that was cut is left out."""
-    grid, _ = events_to_grid(np.concatenate([prompt.events, new]))
-    end = grid.n_bars - (draft.stop is Stop.CONTEXT)
-    fresh = slice_bars(grid, prompt.n_bars, end)
-    fresh.notes["part"] = prompt.parts[fresh.notes["part"]]
-    if prompt.is_flat:
-        fresh.notes["velocity"] = draft.grid.notes["velocity"][-1]
-    draft.n_written += fresh.n_bars
-    draft.grid = join(draft.grid, fresh)
-
-
-def _assembled(score: Score, grid: Grid, draft: _Draft, *, only_new: bool) -> Take:
-    """Return a take with the new bars of a draft behind the score it continues."""
-    fresh = slice_bars(draft.grid, grid.n_bars, draft.grid.n_bars)
-    tail = from_grid(fresh)
-    at = int(grid.bar_starts()[-1])
-    if only_new:
-        whole = tail
-    else:
-        tpq = math.lcm(score.tpq, TPQ) if math.lcm(score.tpq, TPQ) <= MAX_TPQ else TPQ
-        held = replace(
-            tail,
-            tempos=tail.tempos[:0],
-            time_signatures=tail.time_signatures[:0],
-            keys=tail.keys[:0],
+    _with_notes(score, "accompany")
+    n_parts = len(score.parts) + len(new_parts)
+    if not new_parts or n_parts > N_PARTS:
+        msg = f"{len(new_parts)} parts are to be added to {len(score.parts)}; " + (
+            "name at least one" if not new_parts else f"there is room for {N_PARTS}"
         )
-        whole = append_score(resample(score, tpq), resample(held, tpq), at * tpq // TPQ)
-    return Take(
-        score=whole,
-        first_bar=0 if only_new else grid.n_bars,
-        n_bars=draft.n_written,
-        n_notes=len(fresh.notes),
-        stop=draft.stop,
-        bits_per_note=draft.nats / math.log(2) / max(len(fresh.notes), 1),
-    )
+        raise EngineError(msg)
+    with_new = replace(score, parts=(*score.parts, *new_parts))
+    n_bars = n_bars_played(score)
+    written = tuple(range(len(score.parts), n_parts))
+    hole = Hole(0, n_bars, written, Task.ACCOMPANY)
+    return write(with_new, hole, bundle, wish, chart=chart)
 
 
-def _behind(score: Score, tail: Score, at: int) -> Score:
-    """Return a score with new notes from tick `at` on (of `TPQ`), in ticks that hold both.
+def rewrite(score: Score, bundle: Bundle, *, part: int, wish: Wish | None = None) -> list[Take]:
+    """Write one part anew in all bars; the others stay.
 
-    Tempo, metre and key of the score hold on: the tail says none of its own.
+    Raises:
+        EngineError: If there is no such part.
     """
-    tpq = math.lcm(score.tpq, TPQ)
-    if tpq > MAX_TPQ:
-        tpq = TPQ
-    silent = replace(
-        tail,
-        tempos=tail.tempos[:0],
-        time_signatures=tail.time_signatures[:0],
-        keys=tail.keys[:0],
+    written = checked_parts(score, [part])
+    n_bars = n_bars_played(score)
+    return write_anew(score, Hole(0, n_bars, written, Task.ACCOMPANY), bundle, wish)
+
+
+def vary(
+    score: Score,
+    bundle: Bundle,
+    *,
+    change: float = 0.3,
+    first_bar: int = 0,
+    end_bar: int | None = None,
+    parts: Iterable[int] | None = None,
+    wish: Wish | None = None,
+) -> list[Take]:
+    """Write a share of the notes anew; the others are locked.
+
+    No part gets more notes in a bar than it had.
+
+    Args:
+        score: The piece.
+        bundle: The model.
+        change: Share of the notes that may change, 0 to 1; which ones, the seed says.
+        first_bar: First bar in which something may change.
+        end_bar: Bar after the last. None: to the end.
+        parts: Who may change. None: everybody.
+        wish: How it is to be written.
+
+    Raises:
+        EngineError: If the share is outside its range, or there are no such bars or parts.
+    """
+    if not 0 <= change <= 1:
+        msg = f"change is {change}; it must be 0 to 1"
+        raise EngineError(msg)
+    end_bar = n_bars_played(score) if end_bar is None else end_bar
+    hole = Hole(first_bar, end_bar, checked_parts(score, parts), Task.VARY)
+    return write_anew(score, hole, bundle, wish, share=change)
+
+
+def write(
+    known: Score,
+    hole: Hole,
+    bundle: Bundle,
+    wish: Wish | None,
+    *,
+    n_bars: int = 0,
+    chart: Chart | None = None,
+) -> list[Take]:
+    """Fill a hole in a score: what every task comes to.
+
+    Args:
+        known: What is known; bars that it lacks are like its last.
+        hole: What is written.
+        bundle: The model.
+        wish: How it is to be written.
+        n_bars: Bars that the piece has at least.
+        chart: Chords of the hole. None: those of the score.
+    """
+    grid, _ = to_grid(known)
+    n_played = int(grid.notes["bar"].max(initial=0)) + 1
+    grid, _ = to_grid(known, n_bars=max(n_played, hole.end, n_bars))
+    if chart is not None:
+        chords = chart_chords(
+            chart, grid.bars["time_signature"][hole.first : hole.end].tolist()
+        )
+        chords["bar"] += hole.first
+        grid = replace(grid, chords=chords)
+    drafts = fill(grid, hole, bundle, wish or Wish())
+    return [_take(known, hole, draft) for draft in drafts]
+
+
+def write_anew(
+    score: Score,
+    hole: Hole,
+    bundle: Bundle,
+    wish: Wish | None,
+    *,
+    share: float | None = None,
+    n_bars: int = 0,
+    chart: Chart | None = None,
+) -> list[Take]:
+    """Write the notes in a hole anew, or a share of them.
+
+    Args:
+        score: The piece.
+        hole: What is written.
+        bundle: The model.
+        wish: How it is to be written.
+        share: How many of the notes are written anew, 0 to 1; which ones, the seed says. No
+            part gets more in a bar than it had. None: all of them, and as many as come.
+        n_bars: Bars that the piece has at least, be the last ones silent.
+        chart: Chords of the hole. None: those of the score.
+
+    Raises:
+        EngineError: If the hole lies outside the piece.
+    """
+    wish = wish or Wish()
+    n_bars = max(len(bar_starts(score)) - 1, n_bars)
+    is_gone = _in_hole(score, hole, n_bars)
+    if share is not None:
+        chance = np.random.default_rng((wish.seed, _LOCKS)).random(len(score.notes))
+        is_gone &= chance < share
+        wish = replace(wish, bounds=_no_denser(wish.bounds, score, n_bars))
+    known = _without(score, is_gone)
+    return write(known, hole, bundle, wish, n_bars=n_bars, chart=chart)
+
+
+_LOCKS = 0x10C5
+"""Sets the chance that locks notes apart from the chance that writes them."""
+
+
+def seeded(wish: Wish, *numbers: int) -> Wish:
+    """Return a wish for one take, with a seed that follows from its own and some numbers."""
+    (seed,) = np.random.SeedSequence((wish.seed, *numbers)).generate_state(1)
+    return replace(wish, n_takes=1, seed=int(seed))
+
+
+def player(wish: PartWish, name: str = "") -> Part:
+    """Return the part that plays what is wished; its name is the instrument's if not given."""
+    name = name or instrument_name(wish.program)
+    if wish.is_drum:
+        return Part(DRUM_KITS[wish.program - FIRST_KIT], is_drum=True, name=name)
+    return Part(wish.program, name=name)
+
+
+def empty_score(
+    parts: Sequence[Part],
+    *,
+    metre: tuple[int, int] = (4, 4),
+    tempo_bpm: float = 120.0,
+    key: tuple[int, bool] | None = None,
+) -> Score:
+    """Return a score in which nobody plays yet.
+
+    Raises:
+        EngineError: If there is nobody.
+    """
+    if not parts:
+        msg = "nobody plays; name at least one part"
+        raise EngineError(msg)
+    return Score(
+        notes=table(NOTE_DTYPE),
+        parts=tuple(parts),
+        tempos=table(TEMPO_DTYPE, [(0, tempo_bpm)]),
+        time_signatures=table(TIME_SIGNATURE_DTYPE, [(0, *metre)]),
+        keys=table(KEY_DTYPE, [] if key is None else [(0, *key)]),
     )
-    return append_score(resample(score, tpq), resample(silent, tpq), at * tpq // TPQ)
+
+
+def _only_new(take: Take) -> Take:
+    """Return a take without what was known."""
+    bars = slice_bars(take.score, take.first_bar, take.end_bar)
+    return replace(take, score=bars, first_bar=0, end_bar=take.end_bar - take.first_bar)
+
+
+def _take(known: Score, hole: Hole, draft: Draft) -> Take:
+    return Take(
+        score=joined(known, replace(draft.grid, notes=draft.notes)),
+        first_bar=hole.first,
+        end_bar=hole.end,
+        n_notes=len(draft.notes),
+        bits_per_note=draft.bits_per_note,
+    )
+
+
+def cut(score: Score, end: int) -> Score:
+    """Return the score with no note ringing beyond a tick; all begin before it."""
+    notes = score.notes.copy()
+    notes["duration"] = np.minimum(notes["duration"], end - notes["onset"])
+    return score.with_notes(notes)
+
+
+def joined(known: Score, written: Grid) -> Score:
+    """Return the known notes, which stay as they are, with those of a grid."""
+    new = from_grid(written)
+    tpq = math.lcm(known.tpq, TPQ)
+    tpq = tpq if tpq <= MAX_TPQ else TPQ
+    base = resample(known, tpq)
+    return base.with_notes(np.concatenate([base.notes, resample(new, tpq).notes]))
+
+
+def _without(score: Score, is_gone: NDArray[np.bool_]) -> Score:
+    return score.with_notes(score.notes.compress(~is_gone))
+
+
+def _no_denser(bounds: Bounds, score: Score, n_bars: int) -> Bounds:
+    """Return bounds that let no part have more notes in a bar than it has in a score."""
+    grid, _ = to_grid(score, n_bars=n_bars)
+    counts = np.zeros((grid.n_bars, len(grid.programs)), np.int64)
+    np.add.at(counts, (grid.notes["bar"], grid.notes["part"]), 1)
+    most = {place: int(count) for place, count in np.ndenumerate(counts)}
+    return replace(bounds, max_notes={**most, **bounds.max_notes})
+
+
+def _in_hole(score: Score, hole: Hole, n_bars: int) -> NDArray[np.bool_]:
+    """Return which notes of a score begin, on the grid, in the bars and parts of a hole."""
+    if not 0 <= hole.first < hole.end <= n_bars:
+        msg = f"bars {hole.first + 1} to {hole.end} are asked for; the piece has {n_bars}"
+        raise EngineError(msg)
+    first, end = (
+        round(bar_line(score, bar) * TPQ / score.tpq) for bar in (hole.first, hole.end)
+    )
+    onsets = np.rint(score.notes["onset"] * TPQ / score.tpq)
+    is_of_part = np.isin(score.notes["part"], hole.parts)
+    return (onsets >= first) & (onsets < end) & is_of_part
+
+
+def checked_parts(score: Score, parts: Iterable[int] | None) -> tuple[int, ...]:
+    """Return the parts that are asked for, all if none are.
+
+    Raises:
+        EngineError: If the piece has no such part.
+    """
+    n_parts = min(len(score.parts), N_PARTS)
+    chosen = tuple(range(n_parts)) if parts is None else tuple(parts)
+    for part in chosen:
+        if not 0 <= part < n_parts:
+            msg = f"there is no part {part + 1}; the piece has {n_parts}"
+            raise EngineError(msg)
+    return chosen
+
+
+def n_bars_played(score: Score) -> int:
+    """Return how many bars there are up to the last in which a note begins, at least 1.
+
+    A last note that rings on makes no bar more.
+    """
+    starts = bar_starts(score)
+    last = int(score.notes["onset"].max(initial=0))
+    return int(np.searchsorted(starts, last, side="right"))
+
+
+def bar_line(score: Score, bar: int) -> int:
+    """Return the tick where a bar begins; bars behind the end are like the last."""
+    starts = bar_starts(score)
+    beyond = max(bar - (len(starts) - 1), 0)
+    return int(starts[bar - beyond] + beyond * (starts[-1] - starts[-2]))
+
+
+def _with_notes(score: Score, task: str) -> Score:
+    if len(score.notes) == 0:
+        msg = f"the score has no note; there is nothing to {task}"
+        raise EngineError(msg)
+    return score

@@ -18,7 +18,8 @@ from sideman.bundle import PREFILL, STEP, Bundle
 from sideman.engine.cache import Cache
 from sideman.engine.sampling import Sampling
 from sideman.errors import EngineError
-from sideman.tokens.grammar import Choices, Limits, Sentence, advance, choices
+from sideman.tokens.choices import Choices, Limits, choices
+from sideman.tokens.grammar import Sentence, advance
 from sideman.tokens.vocabulary import (
     N_COLUMNS,
     N_PARTS,

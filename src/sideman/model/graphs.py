@@ -8,7 +8,7 @@ short ring.
 
 Letters in shapes: B takes, T new events, S slots of a cache, C width of the model, H query
 heads, G key/value heads, R = H / G, D width of one head, L layers, J slots of an event, V
-values of a slot, N states of a slot's table (see `sideman.tokens.grammar.Choices`).
+values of a slot, N states of a slot's table (see `sideman.tokens.choices.Choices`).
 """
 
 from collections.abc import Callable

@@ -1,7 +1,8 @@
 """The score: every note of a piece as one table, with the little tables around it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,6 +99,9 @@ class Score:
     keys: Table = field(default_factory=lambda: table(KEY_DTYPE))
     chords: Table = field(default_factory=lambda: table(CHORD_DTYPE))
 
+    to_html: ClassVar[Callable[["Score"], str] | None] = None
+    """How notebooks show a score; `sideman.notebook` sets it when it is imported."""
+
     def __post_init__(self) -> None:
         if self.tpq < 1:
             msg = f"score tpq is {self.tpq}; it must be at least 1"
@@ -125,6 +129,10 @@ class Score:
         if len(self.notes) == 0:
             return 0
         return int((self.notes["onset"] + self.notes["duration"]).max())
+
+    def _repr_html_(self) -> str | None:
+        """Return how a notebook shows the score; None: as text."""
+        return None if Score.to_html is None else Score.to_html(self)
 
     def with_notes(self, notes: Table) -> "Score":
         """Return this score with other notes."""

@@ -1,0 +1,473 @@
+"""Fill: a grid with a hole goes in, takes of what might stand in the hole come out.
+
+A *hole* is a run of bars and the parts that are to be written in them. Every note of the grid
+is known: those before the hole are heard as they are, those in it and behind it are announced
+some bars ahead (`GIVEN`). Continue, infill, accompany, rewrite, vary, all tasks are holes. To
+harmonise is one in which no part is written: chords are.
+
+Takes are written side by side in one session, event by event. Each has a *script*: it says what
+is said for the take (bars, given notes, the chords of a chart), what the model may choose next,
+and when the take is done. When the context is full, the takes go on one by one in new sessions
+that hear the bars before.
+"""
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sideman.bundle import Bundle
+from sideman.engine.bounds import Bounds, Keeper, playable_pitches
+from sideman.engine.harmony import ChordKeeper
+from sideman.engine.parts import declared_controls
+from sideman.engine.sampling import DEFAULT_SAMPLING, Sampling
+from sideman.engine.session import Session
+from sideman.errors import EngineError, PromptTooLong
+from sideman.score.types import Table
+from sideman.tokens.choices import Limits
+from sideman.tokens.codec import PLAIN, Layout, grid_to_events
+from sideman.tokens.controls import measure_controls
+from sideman.tokens.grammar import Sentence
+from sideman.tokens.grid import (
+    GRID_CHORD_DTYPE,
+    GRID_NOTE_DTYPE,
+    Grid,
+    add_notes,
+    slice_bars,
+    take_parts,
+)
+from sideman.tokens.vocabulary import (
+    N_PARTS,
+    UNSPECIFIED,
+    VELOCITY,
+    Events,
+    Extent,
+    Kind,
+    Task,
+)
+
+PROMPT_SHARE = 0.6
+"""Share of the context that a prompt may fill; the rest is for what is written."""
+
+LOOKAHEAD = 2
+"""Bars that known notes are announced ahead."""
+
+MAX_EVENTS_PER_BAR = 400
+"""A bar that grows to this is closed: denser than any bar of a real piece but a few."""
+
+_GIVEN_FROM_THE_START = (Task.ACCOMPANY, Task.HARMONISE)
+"""Tasks in which parts that are not written are announced before the hole as well."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hole:
+    """What is to be written.
+
+    Attributes:
+        first: First bar, counted from 0.
+        end: Bar after the last.
+        parts: Numbers of the parts that are written, in the grid's numbering.
+        task: What the model is told that it does.
+    """
+
+    first: int
+    end: int
+    parts: tuple[int, ...]
+    task: Task
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How it is to be written.
+
+    Attributes:
+        n_takes: How many takes.
+        seed: Same seed, same notes; take n of several is take n of any number.
+        sampling: How values are drawn.
+        prompt_bars: Most bars before the hole that are heard.
+        style: Style label, 0 for none in particular.
+        bounds: What is asked of the parts.
+        threads: Threads of the session; 0 for as many as help.
+    """
+
+    n_takes: int = 1
+    seed: int = 0
+    sampling: Sampling = DEFAULT_SAMPLING
+    prompt_bars: int = 16
+    style: int = UNSPECIFIED
+    bounds: Bounds = field(default_factory=Bounds)
+    threads: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Draft:
+    """A take on its way.
+
+    Attributes:
+        known: The piece without what has been written.
+        grid: The piece so far, what has been written included.
+        rng: Where its chance comes from.
+        notes: What has been written, rows of `GRID_NOTE_DTYPE` in the grid's numbering.
+        chords: What has been written where the task is to harmonise, rows of
+            `GRID_CHORD_DTYPE`.
+        next_bar: First bar of the hole that is still to be written.
+        nats: How surprising what was written is to the model, within what was allowed.
+    """
+
+    known: Grid
+    grid: Grid
+    rng: np.random.Generator
+    notes: Table = field(default_factory=lambda: np.zeros(0, GRID_NOTE_DTYPE))
+    chords: Table = field(default_factory=lambda: np.zeros(0, GRID_CHORD_DTYPE))
+    next_bar: int = 0
+    nats: float = 0.0
+
+    @property
+    def bits_per_note(self) -> float:
+        """How surprising a note, or a chord, is on average."""
+        return self.nats / math.log(2) / max(len(self.notes) + len(self.chords), 1)
+
+
+def fill(grid: Grid, hole: Hole, bundle: Bundle, wish: Wish) -> list[Draft]:
+    """Write takes of what might stand in a hole.
+
+    Raises:
+        PromptTooLong: If not even a bar of what is known fits the context.
+        EngineError: If the hole lies outside the grid.
+    """
+    if not 0 <= hole.first < hole.end <= grid.n_bars:
+        msg = (
+            f"bars {hole.first + 1} to {hole.end} are to be written; "
+            f"the piece has {grid.n_bars}"
+        )
+        raise EngineError(msg)
+    drafts = [
+        Draft(grid, grid, np.random.default_rng((wish.seed, number)), next_bar=hole.first)
+        for number in range(wish.n_takes)
+    ]
+    _write(drafts, hole, bundle, wish)
+    for draft in drafts:
+        while draft.next_bar < hole.end:
+            _write([draft], hole, bundle, wish)
+    return drafts
+
+
+# ------------------------------------------------------------------ the prompt
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sheet:
+    """What is said for a take: what it hears first, and what stands in each bar of the hole.
+
+    Attributes:
+        prompt: Events before the hole, shape (T, N_COLUMNS).
+        bars: For each bar of the hole that is in sight its `BAR`, given notes and chords.
+        first: Number of the first of these bars in the piece.
+        parts: For each part that is heard, its number in the piece.
+        controls: What is declared of each.
+        flat: The one velocity, as a value, of all notes that are heard: then none is said, and
+            what is written has it too. None where there are several.
+        has_own_velocity: For each part, whether its velocity is asked for: it is never flat.
+    """
+
+    prompt: Events
+    bars: tuple[Events, ...]
+    first: int
+    parts: NDArray[np.int64]
+    controls: Table
+    flat: int | None
+    has_own_velocity: NDArray[np.bool_]
+
+
+def _sheet(grid: Grid, first: int, hole: Hole, bundle: Bundle, wish: Wish) -> _Sheet:
+    """Return what is said for a take whose bars before `first` are written.
+
+    Raises:
+        PromptTooLong: If not even a bar before the hole fits.
+    """
+    room = int(PROMPT_SHARE * int(bundle.card["network"]["context"]))
+    n_bars = min(wish.prompt_bars, first)
+    # bars that have just been written may be too dense to be heard
+    fewest = min(n_bars, 1) if first == hole.first else 0
+    for n_heard in range(n_bars, fewest - 1, -1):
+        sheet = _spelled(grid, first - n_heard, first, hole, wish)
+        if len(sheet.prompt) + len(sheet.bars[0]) <= room:
+            return sheet
+    msg = (
+        f"bar {first + 1} and the {LOOKAHEAD} after it hold more than the {room} known events "
+        f"that fit beside what is to be written"
+    )
+    raise PromptTooLong(msg)
+
+
+def _spelled(grid: Grid, start: int, first: int, hole: Hole, wish: Wish) -> _Sheet:
+    """Spell the bars from `start` on, with the hole empty from `first` on."""
+    stretch = slice_bars(grid, start, min(hole.end + LOOKAHEAD, grid.n_bars))
+    parts = np.union1d(np.unique(stretch.notes["part"]), hole.parts).astype(np.int64)
+    heard = take_parts(stretch, parts)
+    notes = heard.notes
+    asked = [wish.bounds.parts.get(part) for part in parts.tolist()]
+    has_own_velocity = np.array([bool(of_part and of_part.velocity) for of_part in asked], bool)
+    is_plain = ~has_own_velocity[notes["part"]]
+    is_written = np.isin(notes["part"], np.searchsorted(parts, hole.parts))
+    is_past = notes["bar"] < first - start
+    is_known = ~(is_written & is_past & (notes["bar"] >= hole.first - start))
+    loudness = np.unique(notes["velocity"][is_plain if is_plain.any() else is_known]).tolist()
+    flat = loudness[0] if len(loudness) == 1 else None
+    if hole.task in _GIVEN_FROM_THE_START:
+        ahead = np.where(is_past & is_written, PLAIN, LOOKAHEAD)
+    else:
+        ahead = np.where(is_past, PLAIN, LOOKAHEAD)
+    controls = _controls(heard, parts, wish.bounds)
+    layout = Layout(
+        task=hole.task,
+        style=wish.style,
+        extent=Extent.MIDDLE if start else Extent.OPENING,
+        key=grid.key,
+        controls=controls,
+        ahead=ahead,
+        unspecified_velocity=is_plain & (flat is not None),
+    )
+    events = grid_to_events(heard, layout)
+    lines = np.append(np.flatnonzero(events[:, 0] == Kind.BAR), len(events))
+    bars = tuple(
+        events[lines[bar] : lines[bar + 1]] for bar in range(first - start, hole.end - start)
+    )
+    return _Sheet(
+        prompt=events[: lines[first - start]],
+        bars=bars,
+        first=first,
+        parts=parts,
+        controls=controls,
+        flat=flat,
+        has_own_velocity=has_own_velocity,
+    )
+
+
+def _controls(heard: Grid, parts: NDArray[np.int64], bounds: Bounds) -> Table:
+    """Declare what the parts amount to, and above that what is asked of them."""
+    controls = measure_controls(heard)
+    for row, part in enumerate(parts.tolist()):
+        if part in bounds.parts:
+            (asked,) = declared_controls([bounds.parts[part]])
+            for name in ("role", "density", "polyphony", "register"):
+                if asked[name] != UNSPECIFIED:
+                    controls[name][row] = asked[name]
+    return controls
+
+
+# ------------------------------------------------------------------ the writing
+
+
+class _Script:
+    """What is said for one take, bar by bar, and what the model may choose between.
+
+    Args:
+        sheet: What is said.
+        keeper: Keeps the take within its bounds.
+        entering: Parts that are heard for the first time, which they are in the first bar. A
+            part that has been silent so far would else be taken to be silent for good.
+        most_in_bar: A bar that has so many events is closed.
+        was_silent: Nothing was written in the bar of the hole before the first in sight.
+    """
+
+    def __init__(
+        self,
+        sheet: _Sheet,
+        keeper: Keeper | ChordKeeper,
+        entering: Sequence[int],
+        *,
+        most_in_bar: int,
+        was_silent: bool,
+    ) -> None:
+        self._sheet = sheet
+        self._keeper = keeper
+        self._entering = list(entering)
+        self._was_silent = False
+        self._is_silent = was_silent
+        self._most_in_bar = most_in_bar
+        self._bar = -1
+        self._in_bar = 0
+        self._forced: deque[Events] = deque()
+        self._chords: deque[Events] = deque()
+        self.written: list[tuple[int, Events]] = []
+        self.n_full = 0
+        self._begin_bar()
+
+    @property
+    def is_done(self) -> bool:
+        """True when every bar in sight is full."""
+        return self.n_full == len(self._sheet.bars)
+
+    @property
+    def forced(self) -> deque[Events]:
+        """What is to be said before the model chooses again."""
+        return self._forced
+
+    def limits(self, sentence: Sentence) -> Limits:
+        """Return what the model may choose: a note or chord within bounds, or the bar's end."""
+        must_play: list[Sequence[int]] = [(part,) for part in self._entering]
+        if self._was_silent and self._is_silent:
+            must_play.append(range(N_PARTS))
+        may_add = self._in_bar < self._most_in_bar
+        return self._keeper.limits(sentence, may_add=may_add, must_play=must_play)
+
+    def hear(self, event: Events, sentence: Sentence) -> Events | None:
+        """Take what the model has chosen; return what is to be said, None when that waits.
+
+        A chord of the chart that is due comes first, and then the model chooses again.
+        """
+        is_bar = event[0] == Kind.BAR
+        if self._chords and (is_bar or _place(self._chords[0]) <= _place(event)):
+            return self._chords.popleft()
+        if is_bar:
+            self.n_full += 1
+            if not self.is_done:
+                self._begin_bar()
+            return self._forced.popleft() if self._forced else None
+        self._in_bar += 1
+        if event[0] == Kind.NOTE and event[3] in self._entering:
+            self._entering.remove(int(event[3]))
+        said, is_kept = self._keeper.settle(event, sentence)
+        flat = None
+        if event[0] == Kind.NOTE and not self._sheet.has_own_velocity[event[3]]:
+            flat = self._sheet.flat
+        if flat is not None:
+            said[VELOCITY] = flat
+        if is_kept:
+            self._is_silent = False
+            self.written.append((self._sheet.first + self._bar, said.copy()))
+        if flat is not None:
+            said[VELOCITY] = UNSPECIFIED
+        return said
+
+    def _begin_bar(self) -> None:
+        self._was_silent, self._is_silent = self._is_silent, True
+        self._bar += 1
+        self._in_bar = 0
+        self._keeper.begin_bar(self._sheet.first + self._bar)
+        said = self._sheet.bars[self._bar]
+        is_chord = said[:, 0] == Kind.CHORD
+        self._chords.extend(said[is_chord])
+        self._forced.extend(said[~is_chord])
+
+
+def _place(event: Events) -> tuple[int, int]:
+    return int(event[1]), int(event[2])
+
+
+def _write(drafts: Sequence[Draft], hole: Hole, bundle: Bundle, wish: Wish) -> None:
+    """Go on with drafts that are alike so far; each grows by whole bars, at least one."""
+    sheet = _sheet(drafts[0].grid, drafts[0].next_bar, hole, bundle, wish)
+    session = Session(bundle, n_takes=len(drafts), threads=wish.threads)
+    session.append(sheet.prompt)
+    context = int(bundle.card["network"]["context"])
+    # so dense a first bar is closed that it is full before the context is, be its last notes
+    # some that have to sound together
+    spans = [asked.polyphony for asked in wish.bounds.parts.values() if asked.polyphony]
+    at_once = max((fewest for fewest, _ in spans), default=1)
+    room = context - len(session) - len(sheet.bars[0]) - at_once
+    most_in_bar = min(MAX_EVENTS_PER_BAR, max(room, 0))
+    is_written = np.isin(sheet.parts, hole.parts)
+    is_new = is_written & ~np.isin(sheet.parts, drafts[0].grid.notes["part"])
+    entering = np.flatnonzero(is_new).tolist()
+    scripts = [
+        _Script(
+            sheet,
+            _keeper(draft, hole, sheet, wish.bounds),
+            entering,
+            most_in_bar=most_in_bar,
+            was_silent=sheet.first > hole.first
+            and not (draft.notes["bar"] == sheet.first - 1).any(),
+        )
+        for draft in drafts
+    ]
+    going = list(range(len(drafts)))
+    while going and len(session) < context:
+        _say_forced(session, [scripts[number] for number in going])
+        heard = _choose(session, drafts, scripts, going, wish)
+        still = [row for row, event in enumerate(heard) if event is not None]
+        if len(still) < len(going):
+            if not still:
+                break
+            session.keep_takes(still)
+            going = [going[row] for row in still]
+        session.append(np.stack([event for event in heard if event is not None])[:, None])
+    for draft, script in zip(drafts, scripts, strict=True):
+        _take_in(draft, script, sheet)
+
+
+def _keeper(draft: Draft, hole: Hole, sheet: _Sheet, bounds: Bounds) -> Keeper | ChordKeeper:
+    """Return what keeps a draft within its bounds."""
+    if hole.task is Task.HARMONISE:
+        return ChordKeeper(draft.grid, bounds.scale)
+    is_written = np.isin(sheet.parts, hole.parts)
+    roles = sheet.controls["role"].tolist()
+    playable = playable_pitches(draft.known, sheet.parts, is_written, bounds)
+    return Keeper(bounds, draft.grid, sheet.parts, roles, playable)
+
+
+def _say_forced(session: Session, scripts: Sequence[_Script]) -> None:
+    """Say what all takes have to say, as long as each has something."""
+    n_events = min(len(script.forced) for script in scripts)
+    if n_events:
+        said = [[script.forced.popleft() for _ in range(n_events)] for script in scripts]
+        session.append(np.array(said))
+
+
+def _choose(
+    session: Session,
+    drafts: Sequence[Draft],
+    scripts: Sequence[_Script],
+    going: Sequence[int],
+    wish: Wish,
+) -> list[Events | None]:
+    """Return the next event of each take that goes on; None for one that is done."""
+    is_free = [not scripts[number].forced for number in going]
+    step = session.next(
+        [
+            scripts[number].limits(sentence) if free else None
+            for number, sentence, free in zip(going, session.sentences, is_free, strict=True)
+        ],
+        sampling=wish.sampling,
+        # a take that does not choose must not use up its chance
+        rngs=[
+            drafts[number].rng if free else np.random.default_rng()
+            for number, free in zip(going, is_free, strict=True)
+        ],
+    )
+    said: list[Events | None] = []
+    for row, number in enumerate(going):
+        script = scripts[number]
+        if script.forced:
+            said.append(script.forced.popleft())
+            continue
+        said.append(script.hear(step.events[row], session.sentences[row]))
+        drafts[number].nats -= float(step.log_probs[row].sum())
+    return said
+
+
+def _take_in(draft: Draft, script: _Script, sheet: _Sheet) -> None:
+    """Add the full bars of a script to its draft; a bar that was cut is left out."""
+    end = sheet.first + script.n_full
+    written = [(bar, event) for bar, event in script.written if bar < end]
+    notes = np.array(
+        [
+            (bar, event[1], event[2], sheet.parts[event[3]], *event[4:7])
+            for bar, event in written
+            if event[0] == Kind.NOTE
+        ],
+        GRID_NOTE_DTYPE,
+    )
+    chords = np.array(
+        [(bar, *event[1:6]) for bar, event in written if event[0] == Kind.CHORD],
+        GRID_CHORD_DTYPE,
+    )
+    draft.notes = np.concatenate([draft.notes, notes])
+    draft.chords = np.concatenate([draft.chords, chords])
+    grid = replace(draft.grid, chords=np.concatenate([draft.grid.chords, chords]))
+    draft.grid = add_notes(grid, notes)
+    draft.next_bar = end
