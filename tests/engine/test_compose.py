@@ -6,8 +6,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from sideman.engine.bounds import Bounds
 from sideman.engine.chart import chart_chords, parse_chart
-from sideman.engine.compose import accompany, compose, infill, rewrite, vary
+from sideman.engine.compose import accompany, compose, continue_, infill, rewrite, vary
 from sideman.engine.fill import Wish
 from sideman.engine.harmonise import harmonise, name_chords
 from sideman.engine.sampling import Sampling
@@ -291,3 +292,25 @@ def test_a_triad_in_the_bass_and_above_is_named(fp32_bundle):
     assert name_chords(score).chart_text == "C"
     (take, _) = harmonise(score, fp32_bundle, wish=WISH)
     assert {0, 4} <= set(chord_pitch_classes(Chord(*take.score.chords.tolist()[0][1:])))
+
+
+def test_known_notes_stay_exact_at_a_division_that_no_file_can_refine(fp32_bundle):
+    """24 and 16,384 ticks a quarter have no common division that a file may have."""
+    rows = [(16384 * beat + 5, 16383, 60 + beat, 80, 0) for beat in range(8)]
+    score = Score(table(NOTE_DTYPE, rows), (Part(0),), tpq=16384)
+
+    (take,) = continue_(score, fp32_bundle, n_bars=1, wish=Wish(threads=1))
+
+    assert take.score.tpq == 16384
+    assert take.score.notes["onset"][:8].tolist() == [row[0] for row in rows]
+
+
+def test_vary_keeps_the_smaller_of_two_limits(fp32_bundle):
+    """What is asked for does not lift what `vary` promises, nor the other way round."""
+    rows = [(24 * beat, 24, 60 + beat, 80, 0) for beat in range(8)]
+    score = Score(table(NOTE_DTYPE, rows), (Part(0),))
+    for most, allowed in ((99, 4), (2, 2)):
+        bounds = Bounds(max_notes={(0, 0): most, (1, 0): most})
+        (take,) = vary(score, fp32_bundle, change=1.0, wish=Wish(threads=1, bounds=bounds))
+        bars = take.score.notes["onset"] // (4 * take.score.tpq)
+        assert np.bincount(bars).max() <= allowed

@@ -63,7 +63,8 @@ class Bounds:
         chart_parts: Parts that play chord tones alone where the grid has chords. None: those
             of `CHORD_ROLES`.
         rhythm: Where notes may begin, one of `sideman.engine.rhythm.RHYTHMS`.
-        max_notes: Most notes that may be written, by bar and part.
+        max_notes: Most notes that a part may have in a bar, known ones included, by bar and
+            part.
     """
 
     parts: Mapping[int, PartWish] = field(default_factory=dict)

@@ -118,7 +118,8 @@ def continue_(
 ) -> list[Take]:
     """Write what might come after a score, from the bar after its last onset.
 
-    Metre, tempo and the parts that play in the bars that are heard hold on.
+    Metre, tempo and the parts that play in the bars that are heard hold on. Parts without notes
+    are left out before anything is asked of the others by their number.
 
     Args:
         score: What was played.
@@ -376,10 +377,13 @@ def cut(score: Score, end: int) -> Score:
 
 
 def joined(known: Score, written: Grid) -> Score:
-    """Return the known notes, which stay as they are, with those of a grid."""
+    """Return the known notes, which stay as they are, with those of a grid.
+
+    Where no division of a file holds both exactly, it is the new notes that are rounded.
+    """
     new = from_grid(written)
     tpq = math.lcm(known.tpq, TPQ)
-    tpq = tpq if tpq <= MAX_TPQ else TPQ
+    tpq = tpq if tpq <= MAX_TPQ else known.tpq
     base = resample(known, tpq)
     return base.with_notes(np.concatenate([base.notes, resample(new, tpq).notes]))
 
@@ -393,8 +397,11 @@ def _no_denser(bounds: Bounds, score: Score, n_bars: int) -> Bounds:
     grid, _ = to_grid(score, n_bars=n_bars)
     counts = np.zeros((grid.n_bars, len(grid.programs)), np.int64)
     np.add.at(counts, (grid.notes["bar"], grid.notes["part"]), 1)
-    most = {place: int(count) for place, count in np.ndenumerate(counts)}
-    return replace(bounds, max_notes={**most, **bounds.max_notes})
+    most = {
+        place: min(int(count), bounds.max_notes.get(place, int(count)))
+        for place, count in np.ndenumerate(counts)
+    }
+    return replace(bounds, max_notes={**bounds.max_notes, **most})
 
 
 def _in_hole(score: Score, hole: Hole, n_bars: int) -> NDArray[np.bool_]:
