@@ -3,12 +3,16 @@
 import logging
 import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sideman.score.midi import write_midi
 from sideman.score.types import NOTE_DTYPE, Part, Score, table
+
+# What several tests share lies here beside them; worker processes find it as well.
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 def little_score(seed, n_notes=24):

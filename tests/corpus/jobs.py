@@ -17,7 +17,7 @@ def items(*names):
 
 def _answer(name):
     if name == "hang":
-        time.sleep(60)
+        time.sleep(600)
     if name == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     if name == "raise":
@@ -36,4 +36,5 @@ def _lost(item, reason, detail):
     return pa.Table.from_pylist([{"name": item["name"][0].as_py(), "said": reason}], SCHEMA)
 
 
-JOB = Job(_run, _lost, limit_s=1.0)
+JOB = Job(_run, _lost, limit_s=60.0)
+IMPATIENT_JOB = Job(_run, _lost, limit_s=5.0)

@@ -1,7 +1,6 @@
 """Repeats are played and bar lines stay where they are."""
 
-import sys
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import pytest
 
@@ -9,8 +8,6 @@ from sideman.corpus.formats import read_score
 from sideman.score.time import bar_starts
 
 pytest.importorskip("lytk", reason="the extra 'notation' is not installed")
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 from notation_files import (  # type: ignore[import-not-found]
     ATTRIBUTES,

@@ -1,20 +1,14 @@
 """Whoever does the work, each item gets its row, and a bad one costs nobody but itself."""
 
-import sys
-from pathlib import Path
-
 import pytest
+from jobs import IMPATIENT_JOB, JOB, items  # type: ignore[import-not-found]
 
 from sideman.corpus.engines import LocalEngine, RayEngine, engine_of
 from sideman.errors import CorpusError
 
-sys.path.insert(0, str(Path(__file__).parent))  # also in the worker processes
 
-from jobs import JOB, items  # type: ignore[import-not-found]
-
-
-def said(engine, *chunks):
-    done = engine.map(JOB, ((number, items(*names)) for number, names in enumerate(chunks)))
+def said(engine, *chunks, job=JOB):
+    done = engine.map(job, ((number, items(*names)) for number, names in enumerate(chunks)))
     return {number: rows["said"].to_pylist() for number, rows in done}
 
 
@@ -31,13 +25,16 @@ def test_nothing_to_do_is_done():
     assert said(LocalEngine(2)) == {}
 
 
-def test_item_that_kills_its_worker_or_never_ends_costs_only_itself():
+def test_item_that_kills_its_worker_costs_only_itself():
     """One file of 178,000 must not end the night's work."""
-    got = said(LocalEngine(2), ["a", "die", "b"], ["hang", "c"], ["raise", "d"])
+    got = said(LocalEngine(2), ["a", "die", "b"], ["c"], ["raise", "d"])
 
-    assert got[0] == ["A", "worker-died", "B"]
-    assert got[1] == ["too-slow", "C"]
-    assert got[2] == ["failed", "D"]
+    assert got == {0: ["A", "worker-died", "B"], 1: ["C"], 2: ["failed", "D"]}
+
+
+def test_item_that_never_ends_costs_only_itself():
+    """It is given up, and those that share its chunk are done."""
+    assert said(LocalEngine(1), ["hang", "c"], job=IMPATIENT_JOB) == {0: ["too-slow", "C"]}
 
 
 @pytest.mark.filterwarnings("ignore")

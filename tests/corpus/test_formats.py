@@ -17,8 +17,6 @@ from sideman.score.types import NOTE_DTYPE, Part, Score, table
 
 pytest.importorskip("lytk", reason="the extra 'notation' is not installed")
 
-sys.path.insert(0, str(Path(__file__).parent))
-
 from notation_files import (  # type: ignore[import-not-found]
     mxl,
     note,

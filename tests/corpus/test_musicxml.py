@@ -1,7 +1,6 @@
 """What is heard is kept, what is drawn is not, and no file harms its reader."""
 
-import sys
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import pytest
 
@@ -9,8 +8,6 @@ from sideman.corpus import musicxml
 from sideman.corpus.formats import read_score
 
 pytest.importorskip("lytk", reason="the extra 'notation' is not installed")
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 from notation_files import (  # type: ignore[import-not-found]
     mxl,

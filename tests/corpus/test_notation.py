@@ -1,7 +1,6 @@
 """MusicXML and ABC become what would sound; what cannot be read is refused."""
 
-import sys
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import numpy as np
 import pytest
@@ -12,8 +11,6 @@ from sideman.corpus.formats import read_score
 from sideman.score.harmony import Chord, chord_label
 
 pytest.importorskip("lytk", reason="the extra 'notation' is not installed")
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 from notation_files import (  # type: ignore[import-not-found]
     ATTRIBUTES,
