@@ -33,13 +33,16 @@ from sideman.engine.compose import (
     rewrite,
     vary,
 )
+from sideman.engine.course import by_bar, value_at
 from sideman.engine.fill import Wish
 from sideman.engine.parts import PartWish
 from sideman.engine.pitches import SCALES, Scale
 from sideman.engine.rhythm import RHYTHMS
 from sideman.errors import SidemanError
+from sideman.score.edit import cut_overlaps
 from sideman.score.general_midi import PITCH_RANGES
 from sideman.score.harmony import QUALITIES, Chord
+from sideman.score.time import resample
 from sideman.score.types import NOTE_DTYPE, TIME_SIGNATURE_DTYPE, Part, Score, table
 from sideman.tokens.vocabulary import Role, Vocabulary, program_value
 
@@ -67,6 +70,7 @@ class Case:
         written: Numbers of the parts that are written.
         wish: How.
         chart: Chords, one a bar.
+        locks: Numbers of notes that stay.
     """
 
     task: str
@@ -77,6 +81,7 @@ class Case:
     written: tuple[int, ...]
     wish: Wish
     chart: Chart | None
+    locks: tuple[int, ...] = ()
 
     @property
     def bar_ticks(self) -> int:
@@ -117,7 +122,10 @@ def random_case(seed: int) -> Case:
     if task in ("compose", "continue", "accompany") and rng.random() < 0.5:
         chart = Chart(tuple((_random_chord(rng),) for _ in range(end - first)))
     wish = _random_wish(rng, seed, parts, (first, end))
-    return Case(task, score, parts, first, end, written, wish, chart)
+    locks: tuple[int, ...] = ()
+    if task in ("infill", "rewrite", "vary") and rng.random() < 0.4:
+        locks = tuple(np.flatnonzero(rng.random(len(score.notes)) < 0.3).tolist())
+    return Case(task, score, parts, first, end, written, wish, chart, locks)
 
 
 def _random_part(rng: Generator) -> Part:
@@ -161,9 +169,12 @@ def _random_chord(rng: Generator) -> Chord:
 def _random_wish(
     rng: Generator, seed: int, parts: tuple[Part, ...], bars: tuple[int, int]
 ) -> Wish:
-    scale = None
+    scales = {}
     if rng.random() < 0.5:
-        scale = Scale(int(rng.integers(12)), str(rng.choice(list(SCALES))))
+        changes = [0, int(rng.integers(*bars))] if rng.random() < 0.5 else [0]
+        scales = {
+            bar: Scale(int(rng.integers(12)), str(rng.choice(list(SCALES)))) for bar in changes
+        }
     caps = {
         (bar, part): int(rng.integers(4))
         for bar in range(*bars)
@@ -176,7 +187,7 @@ def _random_wish(
             for number, part in enumerate(parts)
             if rng.random() < 0.7
         },
-        scale=scale,
+        scale=scales,
         is_nudged=bool(rng.random() < 0.5),
         chart_parts=frozenset(np.flatnonzero(rng.random(len(parts)) < 0.7).tolist()),
         rhythm=str(rng.choice(RHYTHMS)),
@@ -217,14 +228,22 @@ def written_takes(case: Case, bundle: Bundle) -> list[Take]:
         n_bars = case.end - case.first
         takes = continue_(score, bundle, n_bars=n_bars, chart=chart, wish=wish)
     elif case.task == "infill":
-        takes = infill(score, bundle, **place, parts=case.written, wish=wish)
+        takes = infill(score, bundle, **place, parts=case.written, locks=case.locks, wish=wish)
     elif case.task == "accompany":
         new_parts = case.parts[len(score.parts) :]
         takes = accompany(score, bundle, new_parts=new_parts, chart=chart, wish=wish)
     elif case.task == "rewrite":
-        takes = rewrite(score, bundle, part=case.written[0], wish=wish)
+        takes = rewrite(score, bundle, part=case.written[0], locks=case.locks, wish=wish)
     else:
-        takes = vary(score, bundle, change=0.5, **place, parts=case.written, wish=wish)
+        takes = vary(
+            score,
+            bundle,
+            change=0.5,
+            **place,
+            parts=case.written,
+            locks=case.locks,
+            wish=wish,
+        )
     return takes
 
 
@@ -238,6 +257,8 @@ def violations(case: Case, take: Take) -> Iterator[tuple[str, int, int]]:
     """Yield for each control that was asked for how many notes there are, and how many err."""
     old, new, n_missing = _told_apart(case, take)
     yield "known notes stay as they are", len(old), n_missing
+    if case.locks:
+        yield "locks, in the file", len(case.locks), _n_locks_missing(case, take)
     begin, end = case.first * case.bar_ticks, case.end * case.bar_ticks
     n_out = sum(not begin <= note[0] < end for note in new)
     n_out += (take.first_bar, take.end_bar) != (case.first, case.end)
@@ -268,8 +289,13 @@ def _told_apart(case: Case, take: Take) -> tuple[list[Note], list[Note], int]:
         (onset, duration, pitch, velocity, part)
         for onset, duration, pitch, velocity, part in take.score.notes.tolist()
     )
+    locked = {list(before)[number] for number in case.locks}
     known = Counter(
-        {note: n for note, n in before.items() if not _in_hole(case, note, take.score.tpq)}
+        {
+            note: n
+            for note, n in before.items()
+            if note in locked or not _in_hole(case, note, take.score.tpq)
+        }
     )
     n_missing = (known - after).total()
     if case.task == "vary":  # of the notes in the hole some are locked, we do not know which
@@ -281,6 +307,14 @@ def _told_apart(case: Case, take: Take) -> tuple[list[Note], list[Note], int]:
         for notes in (known, after - known)
     )
     return old, new, n_missing
+
+
+def _n_locks_missing(case: Case, take: Take) -> int:
+    """Return how many locked notes a file does not hold as they were, if it can hold them."""
+    kept = set(resample(cut_overlaps(case.score), take.score.tpq).notes.tolist())
+    locked = case.score.with_notes(case.score.notes[list(case.locks)])
+    wanted = set(resample(locked, take.score.tpq).notes.tolist()) & kept
+    return len(wanted - set(cut_overlaps(take.score).notes.tolist()))
 
 
 def _on_grid(note: Note, tpq: int) -> Note:
@@ -311,6 +345,8 @@ def _of_pitches(
         name, (low, high) = "range that is asked for", wish.range
     elif theirs:
         played = [note[2] for note in theirs]
+        if case.locks:
+            played = case.score.notes["pitch"][case.score.notes["part"] == part].tolist()
         name, low, high = (
             "range that was played",
             min(played) - RANGE_MARGIN,
@@ -320,17 +356,23 @@ def _of_pitches(
         name, (low, high) = "range of the instrument", PITCH_RANGES[case.parts[part].program]
     yield name, len(ours), sum(not low <= note[2] <= high for note in ours)
     allowed = set(range(max(low, 0), min(high, 127) + 1))
-    if bounds.scale:
-        classes = bounds.scale.pitch_classes
+    scales = by_bar(bounds.scale)
+    classes = {
+        bar: scale.pitch_classes if (scale := value_at(scales, bar)) else tuple(range(12))
+        for bar in range(case.first, case.end)
+    }
+    if scales:
         name = "key, nudged" if bounds.is_nudged else "key, locked"
-        yield name, len(ours), sum(note[2] % 12 not in classes for note in ours)
-        allowed = {pitch for pitch in allowed if pitch % 12 in classes}
+        name += ", changing" if len(scales) > 1 else ""
+        n_beside = sum(note[2] % 12 not in classes[note[0] // case.bar_ticks] for note in ours)
+        yield name, len(ours), n_beside
     if case.chart and part in (bounds.chart_parts or ()):
         n_out = 0
         for note in ours:
             chord = case.chart.bars[note[0] // case.bar_ticks - case.first][0]
             intervals = list(QUALITIES.values())[chord.quality]
             tones = {(chord.root + interval) % 12 for interval in intervals}
+            tones &= set(classes[note[0] // case.bar_ticks])
             can_keep = any(pitch % 12 in tones for pitch in allowed)
             n_out += can_keep and note[2] % 12 not in tones
         yield "chord tones", len(ours), n_out
@@ -366,6 +408,10 @@ def _of_time(
             if note[0] <= moment < note[0] + note[1]
         )
         struck = Counter(note[0] for note in together)
+        if case.locks:  # one of them may go on sounding where a note would have been struck
+            struck = Counter(
+                {at: sum(o[0] <= at < o[0] + o[1] for o in together) for at in struck}
+            )
         n_under = sum(struck[note[0]] < fewest for note in ours)
         yield "polyphony, at most", len(ours), n_over
         yield "polyphony, at least", len(ours), n_under

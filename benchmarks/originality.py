@@ -261,13 +261,11 @@ def held_out_lines(bench: Bench) -> list[str]:
 
 def take_lines(folder: Path, path: Path) -> list[str]:
     """Return what the takes in a folder share with the corpus."""
-    result = ["takes of a model, new bars only:"]
-    for midi in sorted(folder.glob("*.mid")):
-        result += [
-            f"  {line.removeprefix(str(folder))[1:]}"
-            for line in original_file(midi, index=path)
-        ]
-    return result
+    said = (original_file(midi, index=path) for midi in sorted(folder.glob("*.mid")))
+    return [
+        "takes of a model, new bars only:",
+        *(f"  {line.removeprefix(f'{folder}/')}" for line in said),
+    ]
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from sideman.tokens.codec import Layout, events_to_grid, grid_to_events
 from sideman.tokens.controls import measure_controls
 from sideman.tokens.grid import slice_bars
 from sideman.tokens.vocabulary import Events, Extent, Kind, Task
-from sideman.train.loop import CHECKPOINT_NAME
+from sideman.train.folder import CHECKPOINT_NAME
 
 N_EVENTS = 512
 SEED = 0

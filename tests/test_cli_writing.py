@@ -1,13 +1,16 @@
 """Commands that write: one line for each file, and one for what cannot be."""
 
+import itertools
 import json
 import shutil
+import signal
 from importlib import resources
 from pathlib import Path
 
 import pytest
 
 from sideman.cli import run_command
+from sideman.engine.session import Session
 from sideman.score.midi import read_midi, read_recipe
 
 EXAMPLE = Path(str(resources.files("sideman"))) / "examples" / "prompt.mid"
@@ -32,6 +35,10 @@ COMMANDS = {
     "accompany song.mid out.mid --part bass=fretless:max-notes=2": 16,
     "rewrite song.mid out.mid --part 1 --key G": 16,
     "vary song.mid out.mid --change 10 --bars 3-4": 2,
+    "vary song.mid out.mid --change 90 --bars 3-4 --lock voice:3-4 --lock 4.1": 2,
+    "compose out.mid --part piano --bars 3 --key C;2=D --metre 4/4;3=3/4 --tempo 96;2=120": 3,
+    "continue song.mid out.mid --bars 2 --tempo 18=90 --metre 2/4 --repetition -1": 2,
+    "infill song.mid out.mid --bars 5-6 --lock 2:5 --novelty 0.5": 2,
     "harmonise song.mid out.mid --part voice": 16,
     "loop out.mid --part drums --part bass=33 --bars 2": 2,
     "loop out.mid --from song.mid --rewrite voice --extend 1": 17,
@@ -112,6 +119,14 @@ def test_again_says_whether_it_is_the_same(capsys):
         ("accompany song.mid out.mid --part kazoo", "kazoo"),
         ("rewrite song.mid out.mid", "0 parts are named"),
         ("vary song.mid out.mid --change 101", "--change"),
+        ("vary song.mid out.mid --lock C9@1.1", "lock 'C9@1.1': there is no such note; near"),
+        ("infill song.mid out.mid --bars 2 --lock 20", "bars are '20'; the piece has 16"),
+        ("compose out.mid --part piano --tempo 9", "tempo is '9'; it must be 15 to 480"),
+        ("compose out.mid --part piano --tempo 96;9=99", "tempo is to change at bar 9; the"),
+        ("compose out.mid --part piano --key C;3=X", "key 'C;3=X': key is 'X'"),
+        ("continue song.mid out.mid --metre 3=3/4", "metre is to change at bar 3; the bars"),
+        ("loop out.mid --part piano --metre 4/4;3=3/4", "the metre changes at a bar; a loop"),
+        ("continue song.mid out.mid --novelty 3", "--novelty"),
         ("again song.mid", "'song.mid' carries no recipe"),
         ("again song.mid out.mid --set seed", "write NAME=VALUE"),
         ("again song.mid there.mid", "'there.mid' exists already"),
@@ -137,3 +152,46 @@ def test_force_overwrites(capsys):
     """Whoever says so may."""
     assert run_command(["continue", "song.mid", "there.mid", "--bars", "1", "--force"]) == 0
     assert len(read_midi(Path("there.mid")).notes) > N_KNOWN
+
+
+@pytest.fixture
+def press_ctrl_c(monkeypatch):
+    """Return a function that has Ctrl-C pressed when the model has chosen so often."""
+
+    def arrange(n_choices):
+        choose, asked = Session.next, itertools.count()
+
+        def chosen(*args, **how):
+            if next(asked) == n_choices:
+                signal.raise_signal(signal.SIGINT)
+            return choose(*args, **how)
+
+        monkeypatch.setattr(Session, "next", chosen)
+
+    return arrange
+
+
+def test_ctrl_c_keeps_the_bars_that_are_full(capsys, press_ctrl_c):
+    """A line says how many; the file is whole and the status that of an interrupt."""
+    before = signal.getsignal(signal.SIGINT)
+    press_ctrl_c(60)
+
+    status = run_command(["continue", "song.mid", "out.mid", "--bars", "30"])
+
+    shown = capsys.readouterr()
+    recipe = json.loads(read_recipe(Path("out.mid")) or "")
+    n_bars = recipe["last_new_bar"] - recipe["first_new_bar"] + 1
+    assert (status, shown.err) == (130, "sideman: interrupted\n")
+    assert 0 < n_bars < 30
+    assert shown.out.startswith(f"out.mid: {n_bars} bars, ")
+    assert shown.out.splitlines()[0].endswith(", stopped there")
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_before_the_first_bar_is_full_writes_nothing(capsys, press_ctrl_c):
+    """Not a file with nothing new in it."""
+    press_ctrl_c(0)
+
+    assert run_command(["continue", "song.mid", "out.mid"]) == 130
+    assert capsys.readouterr() == ("", "sideman: interrupted\n")
+    assert not Path("out.mid").exists()

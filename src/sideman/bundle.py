@@ -11,15 +11,19 @@ Nothing in it is code, nothing is pickled. It is written whole or not at all.
 """
 
 import hashlib
+import io
 import json
 import secrets
 import shutil
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from sideman.errors import BundleError
 from sideman.files import refuse_existing
@@ -39,6 +43,20 @@ PAYLOAD = (VOCABULARY, STEP, PREFILL, WEIGHTS)
 
 ORIGINALITY = "originality.npz"
 """Index of the training corpus (see `sideman.engine.originality`), if there is one."""
+
+ABOUT = "about"
+"""What such an index says of itself, the `corpus_hash` among it: JSON, as an array of bytes."""
+
+NO_INDEX = (
+    AttributeError,  # a single array, in Python 3.10
+    EOFError,
+    KeyError,
+    OSError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+)
+"""What reading a file raises that is no index."""
 
 REQUIRED = ("name", "precision", "parameters", "network", "ring_slack", "sha256")
 """What a card must say."""
@@ -121,6 +139,7 @@ def describe(bundle: Bundle) -> list[str]:
         f"hash        {bundle.hash} (every file is as the card says)",
         f"context     {card['network']['context']} events",
         f"styles      {', '.join(bundle.vocabulary.styles) or 'none'}",
+        f"index       {_index_size(bundle)}",
     ]
     lines += [f"{key:<11} {value}" for key, value in card.get("about", {}).items()]
     lines += [f"data        {row['source']}: {row['licence']}" for row in card.get("data", ())]
@@ -129,6 +148,32 @@ def describe(bundle: Bundle) -> list[str]:
         for style, bits in card.get("bits_per_note", {}).items()
     ]
     return lines
+
+
+def read_index(path: Path, corpus_hash: str) -> bytes:
+    """Return the contents of an index that is to go into a bundle.
+
+    Args:
+        path: The index.
+        corpus_hash: Fingerprint of the corpus that the bundle's model learned from.
+
+    Raises:
+        BundleError: If it is no index, or that of another corpus.
+    """
+    try:
+        contents = path.read_bytes()
+        with np.load(io.BytesIO(contents)) as arrays:
+            found = json.loads(arrays[ABOUT].tobytes())["corpus_hash"]
+    except NO_INDEX as error:
+        msg = f"{path} is no index or a broken one ({error}); build it again"
+        raise BundleError(msg) from error
+    if found != corpus_hash:
+        msg = (
+            f"{path} is the index of the corpus {found}; the model learned from {corpus_hash}: "
+            "make that one's with 'sideman corpus index CORPUS OUT'"
+        )
+        raise BundleError(msg)
+    return contents
 
 
 def write_bundle(
@@ -162,6 +207,14 @@ def write_bundle(
             (part / name).write_bytes(data)
         (part / CARD).write_text(text, encoding="utf-8")
     return load_bundle(folder)
+
+
+def _index_size(bundle: Bundle) -> str:
+    """Say whether takes can be compared with the training music."""
+    if ORIGINALITY not in bundle.card["sha256"]:
+        return "none of the training music; 'sideman corpus index' makes one from its corpus"
+    size = (bundle.folder / ORIGINALITY).stat().st_size / 2**20
+    return f"of the training music, {size:.1f} MiB of the above"
 
 
 def _files(card: Mapping[str, Any]) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ import pytest
 
 from sideman.engine.compose import continue_
 from sideman.engine.fill import Wish
-from sideman.engine.request import Options, Request, write_takes
+from sideman.engine.options import Options
+from sideman.engine.request import Request, write_takes
 from sideman.engine.sampling import Sampling
 from sideman.errors import EngineError, OutputExists, PromptTooLong
 from sideman.score.midi import read_midi, read_recipe, write_midi

@@ -345,6 +345,17 @@ def test_limits_may_differ_from_take_to_take(fp32_bundle, piece):
     assert step.events[:, 0].tolist() == [Kind.NOTE, Kind.BAR]
 
 
+def test_an_idle_take_neither_chooses_nor_uses_up_its_chance(fp32_bundle, piece):
+    """A take that waits for others must be written as if it had not waited."""
+    drawing, waiting = rngs(2)
+    chosen = said(fp32_bundle, piece[:30], n_takes=2).next(rngs=[drawing, waiting], idle=[1])
+
+    alone = said(fp32_bundle, piece[:30]).next(rngs=rngs(1))
+    np.testing.assert_array_equal(chosen.events[0], alone.events[0])
+    assert waiting.bit_generator.state == rngs(2)[1].bit_generator.state
+    assert drawing.bit_generator.state != rngs(2)[0].bit_generator.state
+
+
 def test_limits_that_leave_nothing_are_an_error(fp32_bundle, piece):
     """Rather than an event nobody asked for."""
     session = said(fp32_bundle, piece[:10])

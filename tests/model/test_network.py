@@ -127,9 +127,9 @@ def test_targets_of_minus_one_cost_nothing():
 
     with torch.no_grad():
         whole, *parts = (
-            made.loss(ids, piece, wanted, programs) for wanted in (targets, early, late)
+            made(ids, piece, wanted, programs) for wanted in (targets, early, late)
         )
-        nothing = made.loss(ids, piece, none, programs)
+        nothing = made(ids, piece, none, programs)
 
     torch.testing.assert_close(parts[0] + parts[1], whole)
     assert nothing.tolist() == [0.0] * N_SLOTS
@@ -173,7 +173,7 @@ def test_new_network_knows_nothing():
     ids, piece = random_ids(made, 1, 6), torch.zeros(1, 6, dtype=torch.long)
 
     with torch.no_grad():
-        nats = made.loss(ids, piece, random_targets(made, 1, 6), piece)
+        nats = made(ids, piece, random_targets(made, 1, 6), piece)
 
     torch.testing.assert_close(nats, 6 * torch.tensor(made.slot_sizes).float().log())
 

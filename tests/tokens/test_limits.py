@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sideman.errors import TokenError
-from sideman.tokens.choices import Limits, choices, must_add
+from sideman.tokens.choices import Limits, choices, choices_of, must_add
 from sideman.tokens.grammar import Section, advance, sentence_of
 from sideman.tokens.vocabulary import (
     BAR_TICKS_OF,
@@ -210,8 +210,11 @@ def small_events(row):
                             yield row(Kind.NOTE, *values, program=program)
 
 
-def offered(table, kind, n_slots):
-    """Return the first values of all events of a kind among choices, as a set of tuples."""
+def offered(table, kind, n_slots, place=0):
+    """Return the first values of all events of a kind among choices, as a set of tuples.
+
+    Of several sentences the one at `place` is asked about.
+    """
     offsets = Vocabulary().slot_offsets[kind]
 
     def follow(slot, state, values):
@@ -223,9 +226,9 @@ def offered(table, kind, n_slots):
             found |= follow(slot + 1, after, (*values, int(value - offsets[slot])))
         return found
 
-    if not table.allowed[0][0, kind]:
+    if not table.allowed[0][place, kind]:
         return set()
-    return follow(1, int(table.follow[0][0, kind]), (int(kind),))
+    return follow(1, int(table.follow[0][place, kind]), (int(kind),))
 
 
 # ------------------------------------------------------------------- guarantees
@@ -261,6 +264,25 @@ def test_choices_are_what_grammar_and_limits_allow_no_less_and_no_more(seed, row
     assert set(np.flatnonzero(table.allowed[0][0])) - {Kind.NOTE, Kind.CHORD} == others
     for states in table.allowed:
         assert states.any(axis=1).all()
+
+
+@given(seed=seeds)
+def test_several_sentences_have_the_choices_they_have_alone(seed, row, draw_event):
+    """Takes share what is alike; what differs keeps apart, though it is numbered anew."""
+    rng = np.random.default_rng(seed)
+    sentences = [small_sentence(rng, row, draw_event) for _ in range(2)]
+    sentences.append(sentences[0])
+    limits = [within(random_limits(rng, TWO_32), SMALL) for _ in sentences]
+    limits = [replace(each, kinds=SMALL.kinds | only(len(Kind), Kind.BAR)) for each in limits]
+
+    table = choices_of([*sentences, None], [*limits, None])
+
+    for place, (sentence, each) in enumerate(zip(sentences, limits, strict=True)):
+        alone = choices(sentence, each)
+        np.testing.assert_array_equal(table.allowed[0][place], alone.allowed[0][0])
+        for kind, n_slots in ((Kind.NOTE, N_SLOTS), (Kind.CHORD, 3)):
+            assert offered(table, kind, n_slots, place) == offered(alone, kind, n_slots)
+    assert np.flatnonzero(table.allowed[0][-1]).tolist() == [Kind.END]
 
 
 @given(seed=seeds)

@@ -19,7 +19,7 @@ def test_new_network_needs_the_bits_of_the_heads(corpus):
     """It holds all values of a slot for equally likely; more rows than are measured at once."""
     network = Network(CONFIG)
     sampler = WindowSampler(corpus, corpus.of_split("train"), Recipe(context=32))
-    batch = sampler.batch(np.random.default_rng(1), 11)
+    batch = sampler.batch(np.random.default_rng(1).spawn(11))
 
     bits = bits_per_note(network, batch)
 
@@ -31,7 +31,7 @@ def test_new_network_needs_the_bits_of_the_heads(corpus):
 def test_batch_without_notes_has_no_figure(corpus):
     """Rather than one that is divided by nothing."""
     sampler = WindowSampler(corpus, corpus.of_split("train"), Recipe(context=32))
-    batch = sampler.batch(np.random.default_rng(1), 1)
+    batch = sampler.batch(np.random.default_rng(1).spawn(1))
     silent = replace(batch, targets=np.full_like(batch.targets, IGNORED))
 
     assert math.isnan(bits_per_note(Network(CONFIG), silent))

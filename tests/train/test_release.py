@@ -6,9 +6,10 @@ import math
 import numpy as np
 import pytest
 
-from sideman.bundle import describe, load_bundle
+from sideman.bundle import ABOUT, ORIGINALITY, describe, load_bundle
 from sideman.engine.compose import continue_
 from sideman.engine.fill import Wish
+from sideman.engine.originality import build_index
 from sideman.errors import BundleError, OutputExists, RecipeError
 from sideman.model.network import PRESETS, NetworkConfig
 from sideman.score.types import NOTE_DTYPE, Part, Score, table
@@ -58,6 +59,33 @@ def test_the_card_says_recipe_corpus_figures_and_what_its_makers_add(run_dir, co
     lines = "\n".join(describe(bundle))
     assert "made for    a test" in lines
     assert "riffs: CC0" in lines
+
+
+def test_a_bundle_takes_along_the_index_of_its_own_corpus(run_dir, corpus, tmp_path):
+    """What a model writes is compared with what it has heard, and with nothing else."""
+    origins = {piece.path: ("CC0", "riffs") for piece in corpus.pieces}
+    index = build_index(corpus.folder, tmp_path / "index.npz", origins=origins).path
+
+    bundle = release(run_dir, tmp_path / "mine", index=index)
+
+    assert (bundle.folder / ORIGINALITY).read_bytes() == index.read_bytes()
+    assert "index       of the training music" in "\n".join(describe(bundle))
+    (bundle.folder / ORIGINALITY).write_bytes(b"another")
+    with pytest.raises(BundleError, match="damaged"):
+        load_bundle(bundle.folder)
+
+
+def test_an_index_that_is_not_of_the_corpus_is_refused(run_dir, tmp_path):
+    """It would call a copy original."""
+    index = tmp_path / "index.npz"
+    said = json.dumps({"corpus_hash": "0123"}).encode()
+    np.savez(index, allow_pickle=False, **{ABOUT: np.frombuffer(said, np.uint8)})
+    with pytest.raises(BundleError, match="index of the corpus 0123"):
+        release(run_dir, tmp_path / "mine", index=index)
+    index.write_bytes(b"no index")
+    with pytest.raises(BundleError, match="is no index"):
+        release(run_dir, tmp_path / "mine", index=index)
+    assert not (tmp_path / "mine").exists()
 
 
 def test_what_cannot_be_released_is_refused(run_dir, tmp_path):

@@ -191,6 +191,12 @@ def train(*, recipe: str, shards: Path, out: Path, minutes: float | None, resume
     default=None,
     help="Shards whose validation split is measured for the card.",
 )
+@click.option(
+    "--index",
+    type=FILE_IN,
+    default=None,
+    help="What `sideman corpus index` wrote of the training corpus, to compare takes with.",
+)
 @force_option
 def export(
     *,
@@ -199,19 +205,26 @@ def export(
     precision: str,
     card: Path | None,
     shards: Path | None,
+    index: Path | None,
     force: bool,
 ) -> None:
     """Make a bundle, OUT, of the model that was trained in RUN_DIR.
 
     \b
     Example:
-        sideman export runs/first bundles/first --corpus shards
+        sideman export runs/first bundles/first --corpus shards --index originality.npz
     """
     with needs_extra("train"):
         from sideman.train.release import release
 
     bundle = release(
-        run_dir, out, precision=precision, card=card, corpus_folder=shards, force=force
+        run_dir,
+        out,
+        precision=precision,
+        card=card,
+        corpus_folder=shards,
+        index=index,
+        force=force,
     )
     click.echo(f"{out}: {bundle.card['parameters']:,} weights in {precision}")
 
@@ -250,6 +263,12 @@ def bundle_info(*, path: Path | None) -> None:
 @cli.command("original")
 @click.argument("midi", type=FILE_IN)
 @click.option(
+    "--before",
+    type=FILE_IN,
+    default=None,
+    help="What it was made from: notes that are in it are not compared.",
+)
+@click.option(
     "--index",
     type=FILE_IN,
     default=None,
@@ -263,17 +282,21 @@ def bundle_info(*, path: Path | None) -> None:
     show_default="the one that comes with Sideman",
     help="Model whose training music is meant.",
 )
-def original(*, midi: Path, index: Path | None, bundle: Path | None) -> None:
+def original(
+    *, midi: Path, before: Path | None, index: Path | None, bundle: Path | None
+) -> None:
     """Show the longest run of notes that MIDI shares with the training music.
+
+    In a file that Sideman wrote only the bars are compared in which something was written.
 
     \b
     Example:
         sideman original chorus.mid --index originality.npz
+        sideman original new.mid --before song.mid
     """
     from sideman.engine.originality import original_file
 
-    for line in original_file(midi, index=index, bundle=bundle):
-        click.echo(line)
+    click.echo(original_file(midi, before=before, index=index, bundle=bundle))
 
 
 @cli.command("doctor")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -96,6 +98,30 @@ def needs_extra(extra: str) -> Iterator[None]:
             raise
         msg = f'{purpose} needs the extra: pip install "sideman[{extra}]"'
         raise MissingExtra(msg) from error
+
+
+@contextmanager
+def interrupts_noted() -> Iterator[Callable[[], bool]]:
+    """Note Ctrl-C instead of breaking off; a second one breaks off.
+
+    Yields:
+        Says whether it has come. Elsewhere than in the main thread it never does.
+    """
+    noted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield noted.is_set
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def note(*_: object) -> None:
+        noted.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield noted.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def count(n: int, thing: str) -> str:

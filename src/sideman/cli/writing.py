@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sideman.cli.options import ANY_IN, FILE_IN, OutputFile, count, force_option, several
+from sideman.cli.options import (
+    ANY_IN,
+    FILE_IN,
+    OutputFile,
+    count,
+    force_option,
+    interrupts_noted,
+    several,
+)
 
 if TYPE_CHECKING:
     from sideman.engine.request import TakeReport
@@ -57,14 +65,40 @@ change_option = click.option(
     help="How many of the notes may change.",
 )
 new_piece_options = several(
-    click.option("--metre", default="4/4", show_default=True, help="Of a new piece."),
+    click.option(
+        "--metre",
+        default="",
+        show_default="4/4",
+        help="Of a new piece; may change at a bar, as in '4/4; 9=3/4'.",
+    ),
     click.option(
         "--tempo",
-        type=click.FloatRange(15, 480),
-        default=120.0,
-        show_default=True,
-        help="Quarter notes per minute of a new piece.",
+        default="",
+        show_default="120",
+        help="Quarter notes per minute of a new piece; may change at a bar, as in '96; 9=120'.",
     ),
+)
+new_bars_options = several(
+    click.option(
+        "--metre",
+        default="",
+        show_default="as it was",
+        help="Of the new bars; may change at a bar of the piece, as in '25=3/4'.",
+    ),
+    click.option(
+        "--tempo",
+        default="",
+        show_default="as it was",
+        help="Quarter notes per minute of the new bars; may change at a bar as well.",
+    ),
+)
+lock_option = click.option(
+    "--lock",
+    "locks",
+    multiple=True,
+    metavar="NOTES",
+    help="Notes that stay exactly as they are: bars (5-8), a beat (5.2), in it a pitch "
+    "(C4@5.2), of a part (bass:5-8); may be given again.",
 )
 chart_option = click.option(
     "--chart",
@@ -81,7 +115,12 @@ bundle_option = click.option(
 )
 
 asking_options = several(
-    click.option("--key", default="", help="Key or scale to keep to, as in 'D minor'."),
+    click.option(
+        "--key",
+        default="",
+        help="Key or scale to keep to, as in 'D minor'; may change at a bar of the piece, as "
+        "in 'D minor; 9=F major'.",
+    ),
     click.option(
         "--key-mode",
         default="lock",
@@ -104,6 +143,13 @@ drawing_options = several(
         default=1,
         show_default=True,
         help="How many answers to write; more than one go to OUT-1, OUT-2 …",
+    ),
+    click.option(
+        "--keep",
+        type=click.IntRange(0, MAX_TAKES),
+        default=0,
+        show_default="all, as they come",
+        help="Write only so many of the takes, the likeliest first.",
     ),
     click.option(
         "--seed",
@@ -139,6 +185,20 @@ drawing_options = several(
         default=1.0,
         show_default=True,
         help="Times --temperature, for loudness.",
+    ),
+    click.option(
+        "--repetition",
+        type=click.FloatRange(-2, 2),
+        default=0.0,
+        show_default=True,
+        help="Below 0 parts repeat pitches and lengths less, above 0 more.",
+    ),
+    click.option(
+        "--novelty",
+        type=click.FloatRange(-2, 2),
+        default=0.0,
+        show_default=True,
+        help="Above 0 turns of the known notes are avoided, below 0 sought.",
     ),
     click.option(
         "--top-p",
@@ -188,6 +248,7 @@ def compose(**said: Any) -> None:
     Example:
         sideman compose tune.mid --part drums --part bass=33 --part chords=piano --bars 8
         sideman compose song.mid --part melody=flute --part piano --chart "Am | F | C G | E7/G#"
+        sideman compose two.mid --part piano --bars 16 --key "D minor; 9=F" --tempo "96; 9=120"
     """
     _write("compose", None, **said)
 
@@ -198,6 +259,7 @@ def compose(**said: Any) -> None:
 @how_many_option
 @old_parts_option
 @click.option("--only-new", is_flag=True, help="Leave PROMPT out of OUT.")
+@new_bars_options
 @chart_option
 @asking_options
 @drawing_options
@@ -217,6 +279,7 @@ def continue_(*, prompt: Path, **said: Any) -> None:
 @out_argument
 @which_option
 @old_parts_option
+@lock_option
 @asking_options
 @drawing_options
 def infill(*, midi: Path, **said: Any) -> None:
@@ -251,6 +314,7 @@ def accompany(*, midi: Path, **said: Any) -> None:
 @midi_argument
 @out_argument
 @old_parts_option
+@lock_option
 @asking_options
 @drawing_options
 def rewrite(*, midi: Path, **said: Any) -> None:
@@ -269,6 +333,7 @@ def rewrite(*, midi: Path, **said: Any) -> None:
 @change_option
 @which_option
 @old_parts_option
+@lock_option
 @asking_options
 @drawing_options
 def vary(*, midi: Path, **said: Any) -> None:
@@ -277,6 +342,7 @@ def vary(*, midi: Path, **said: Any) -> None:
     \b
     Example:
         sideman vary song.mid other.mid --change 20
+        sideman vary song.mid other.mid --change 80 --lock melody:1-4 --lock C4@5.1
     """
     _write("vary", midi, **said)
 
@@ -400,6 +466,8 @@ def again(*, take: Path, settings: Sequence[str], **said: Any) -> None:
     report = make_again(take, changes=dict(map(_setting, settings)), **said)
     same = "as before, byte for byte" if report.is_as_before else "other than before"
     click.echo(f"{_summary(report)}, {same}")
+    if report.originality:
+        click.echo(f"  {report.originality}")
 
 
 WRITING = (
@@ -425,15 +493,33 @@ def _write(
     force: bool,
     **options: Any,
 ) -> None:
-    from sideman.engine.request import Options, Request, write_takes
+    from sideman.engine.options import Options
+    from sideman.engine.request import Request, write_takes
 
     request = Request(task, prompt, Options(**options), bundle)
-    for report in write_takes(request, out, force=force):
-        click.echo(_summary(report))
+    with interrupts_noted() as is_interrupted:
+        reports = write_takes(request, out, force=force, should_stop=is_interrupted)
+    for report in reports:
+        click.echo(_summary(report) + _comparison(report))
+        if report.originality:
+            click.echo(f"  {report.originality}")
+    if not reports or any(report.is_stopped for report in reports):
+        raise click.Abort
 
 
 def _summary(report: TakeReport) -> str:
-    return f"{report.path}: {count(report.n_bars, 'bar')}, {count(report.n_notes, 'note')}"
+    size = f"{count(report.n_bars, 'bar')}, {count(report.n_notes, 'note')}"
+    return f"{report.path}: {size}{', stopped there' if report.is_stopped else ''}"
+
+
+def _comparison(report: TakeReport) -> str:
+    """Say what sets a take apart from the others, if there are any."""
+    if report.distance is None:
+        return ""
+    return (
+        f", {report.bits_per_note:.1f} bits per note, "
+        f"{report.distance:.2f} from the take most like it"
+    )
 
 
 def _setting(text: str) -> tuple[str, str]:

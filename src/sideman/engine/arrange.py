@@ -11,9 +11,9 @@ from dataclasses import replace
 import numpy as np
 
 from sideman.bundle import Bundle
+from sideman.engine.chart import chart_chords
 from sideman.engine.compose import (
     Take,
-    bar_line,
     cut,
     empty_score,
     player,
@@ -21,12 +21,16 @@ from sideman.engine.compose import (
     write,
     write_anew,
 )
+from sideman.engine.course import bar_line
 from sideman.engine.fill import Hole, Wish
 from sideman.engine.parts import PartWish
 from sideman.engine.plan import MOST_CHANGE, Plan, Section
 from sideman.engine.wishes import choose
-from sideman.score.harmony import N_PITCH_CLASSES
-from sideman.score.types import DEFAULT_TEMPO_BPM, Score
+from sideman.score.edit import slice_bars
+from sideman.score.harmony import N_PITCH_CLASSES, NO_CHORD
+from sideman.score.time import resample
+from sideman.score.types import DEFAULT_TEMPO_BPM, Score, Table
+from sideman.tokens.grid import GRID_CHORD_DTYPE, from_grid, to_grid
 from sideman.tokens.vocabulary import DENOMINATOR_OF, NUMERATOR_OF, UNSPECIFIED, Task
 
 
@@ -41,7 +45,8 @@ def arrange(plan: Plan, bundle: Bundle, *, wish: Wish | None = None) -> list[Tak
 
     Returns:
         Takes of exactly the plan's bars, with a marker for each section; no note rings beyond
-        its section.
+        its section. The score has the chords of the plan. Where writing was stopped, it ends
+        with the last bar that is full in all parts.
 
     Raises:
         PromptTooLong: If not even a bar of what is known fits the context.
@@ -64,23 +69,47 @@ def _planned(plan: Plan, bundle: Bundle, wish: Wish) -> Wish:
 def _piece(plan: Plan, bundle: Bundle, wish: Wish) -> Take:
     """Write one take."""
     score = _empty(plan)
-    bits, n_written = 0.0, 0
+    bits, n_written, end = 0.0, 0, 0
     for number, section in enumerate(plan.sections):
         parts = {part: _asked(plan, section, part) for part in section.parts}
         asked = replace(wish, bounds=replace(wish.bounds, parts=parts))
         score, takes = _with_section(score, plan, number, bundle, seeded(asked, number))
-        score = cut(score, bar_line(score, plan.first_bars[number] + section.n_bars))
+        is_whole = not any(take.is_stopped for take in takes)
+        end += section.n_bars if is_whole else min(take.n_bars for take in takes)
+        score = slice_bars(score, 0, end)
+        score = cut(score, bar_line(score, end))
         bits += sum(take.bits_per_note * take.n_notes for take in takes)
         n_written += sum(take.n_notes for take in takes)
+        if not is_whole:
+            break
     names = (section.name for section in plan.sections)
+    markers = zip(plan.first_bars, names, strict=True)
     return Take(
-        score=score,
+        score=replace(score, chords=_chords(plan, score, end)),
         first_bar=0,
-        end_bar=plan.n_bars,
+        end_bar=end,
         n_notes=len(score.notes),
         bits_per_note=bits / max(n_written, 1),
-        markers=tuple(zip(plan.first_bars, names, strict=True)),
+        markers=tuple((bar, name) for bar, name in markers if bar < end),
+        is_stopped=end < plan.n_bars,
     )
+
+
+def _chords(plan: Plan, score: Score, n_bars: int) -> Table:
+    """Return the chords of the plan's first bars; in sections without a chart none sounds."""
+    grid, _ = to_grid(score, n_bars=n_bars)
+    rows = [np.zeros(0, GRID_CHORD_DTYPE)]
+    for first, section in zip(plan.first_bars, plan.sections, strict=True):
+        if section.chart is not None:
+            chords = chart_chords(section.chart, [plan.metre] * section.n_bars)
+        else:
+            silence = [(0, 0, 0, NO_CHORD, 0, 0)] if any(map(len, rows)) else []
+            chords = np.array(silence, GRID_CHORD_DTYPE)
+        chords["bar"] += first
+        rows.append(chords)
+    chords = np.concatenate(rows)
+    on_grid = replace(grid, chords=chords.compress(chords["bar"] < n_bars))
+    return resample(from_grid(on_grid), score.tpq).chords
 
 
 def _empty(plan: Plan) -> Score:

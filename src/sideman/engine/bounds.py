@@ -13,6 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from sideman.engine.course import Course, by_bar, value_at
 from sideman.engine.parts import PartWish
 from sideman.engine.pitches import Scale, pitch_mask
 from sideman.engine.rhythm import length_mask, rhythm_mask
@@ -57,7 +58,8 @@ class Bounds:
 
     Attributes:
         parts: By number of the part what is wished of it.
-        scale: The notes that pitched parts may play. None: all.
+        scale: The notes that pitched parts may play, throughout or from some bars of the piece
+            on. None, and before the first of these bars: all.
         is_nudged: Notes beside the scale move to the nearest of it, rather than never being
             chosen.
         chart_parts: Parts that play chord tones alone where the grid has chords. None: those
@@ -68,7 +70,7 @@ class Bounds:
     """
 
     parts: Mapping[int, PartWish] = field(default_factory=dict)
-    scale: Scale | None = None
+    scale: Course[Scale] | None = None
     is_nudged: bool = False
     chart_parts: frozenset[int] | None = None
     rhythm: str = "free"
@@ -137,12 +139,11 @@ class Keeper:
         self._fewest = np.array(
             [wish.polyphony[0] if wish and wish.polyphony else 1 for wish in self._wishes]
         )
-        self._pitches = playable & _scale_mask(bounds.scale)
-        # a note that moves could leave too little room for others that must sound with it
-        is_nudged = _wide(self._fewest == 1) & self._pitches.any(axis=1) & bounds.is_nudged
-        self._choosable = np.where(is_nudged[:, None], playable, self._pitches)
+        self._playable = self._pitches = self._choosable = playable
+        self._scales = by_bar(bounds.scale)
+        self._scale: Scale | None = None
         self._limits = Limits(
-            pitches=self._choosable,
+            pitches=playable,
             durations=_durations(self._wishes),
             velocities=_velocities(self._wishes),
             at_least=_wide(self._fewest),
@@ -173,6 +174,9 @@ class Keeper:
         self._bar_ticks = int(BAR_TICKS_OF[metre])
         self._beat_ticks = int(BEAT_TICKS_OF[metre])
         self._owed = (0, 0)
+        scale = value_at(self._scales, bar)
+        if scale is not self._scale:
+            self._keep_to(scale)
         known = grid.notes["part"][grid.notes["bar"] == bar]
         self._left = np.array(
             [self._most_notes(bar, part) - int((known == part).sum()) for part in self._parts]
@@ -224,6 +228,16 @@ class Keeper:
             counted.add(onset, int(DURATION_TICKS[event[DURATION]]))
             self._owed = (part, counted.n_owed(onset))
         return event, True
+
+    def _keep_to(self, scale: Scale | None) -> None:
+        """Keep to a scale from here on."""
+        self._scale = scale
+        self._pitches = self._playable & _scale_mask(scale)
+        # a note that moves could leave too little room for others that must sound with it
+        is_nudged = _wide(self._fewest == 1) & self._pitches.any(axis=1)
+        is_nudged &= self._bounds.is_nudged
+        self._choosable = np.where(is_nudged[:, None], self._playable, self._pitches)
+        self._limits = replace(self._limits, pitches=self._choosable)
 
     def _with_rests(self, limits: Limits, sentence: Sentence) -> Limits:
         """Let parts rest where there is no room for as many notes as they play at a time."""

@@ -19,24 +19,25 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from sideman.bundle import Bundle
 from sideman.engine.bounds import Bounds
 from sideman.engine.chart import Chart, chart_chords
+from sideman.engine.course import Course, bar_line, lay_out
 from sideman.engine.fill import Draft, Hole, Wish, fill
+from sideman.engine.locks import marked_notes, with_range_of, would_end
 from sideman.engine.parts import PartWish, instrument_name
 from sideman.errors import EngineError
 from sideman.score.edit import drop_empty_parts, slice_bars
 from sideman.score.time import bar_starts, resample
 from sideman.score.types import (
-    KEY_DTYPE,
+    DEFAULT_TEMPO_BPM,
     NOTE_DTYPE,
-    TEMPO_DTYPE,
-    TIME_SIGNATURE_DTYPE,
     TPQ,
     Part,
     Score,
+    Table,
     table,
 )
 from sideman.tokens.grid import Grid, from_grid, to_grid
@@ -59,6 +60,7 @@ class Take:
             allowed: bits a note, or a chord where chords were written.
         chart_text: The chords that were written, as people write them; else empty.
         markers: First bar and name of each section of an arrangement.
+        is_stopped: Writing was stopped; `end_bar` is where.
     """
 
     score: Score
@@ -68,6 +70,7 @@ class Take:
     bits_per_note: float
     chart_text: str = ""
     markers: tuple[tuple[int, str], ...] = ()
+    is_stopped: bool = False
 
     @property
     def n_bars(self) -> int:
@@ -80,9 +83,9 @@ def compose(
     bundle: Bundle,
     *,
     n_bars: int = 8,
-    metre: tuple[int, int] = (4, 4),
-    tempo_bpm: float = 120.0,
-    key: tuple[int, bool] | None = None,
+    metre: Course[tuple[int, int]] = (4, 4),
+    tempo_bpm: Course[float] = 120.0,
+    key: Course[tuple[int, bool]] | None = None,
     chart: Chart | None = None,
     wish: Wish | None = None,
 ) -> list[Take]:
@@ -92,19 +95,23 @@ def compose(
         parts: Who plays, at least one.
         bundle: The model.
         n_bars: How long it is.
-        metre: Numerator and denominator.
+        metre: Numerator and denominator; this and the next two may change at a bar
+            (`sideman.engine.course`).
         tempo_bpm: Quarter notes per minute.
-        key: Tonic and whether it is minor. None: as it comes.
+        key: Tonic and whether it is minor, as it is signed and the model is told; what keeps
+            notes to it are the bounds of `wish`. None: as it comes.
         chart: Chords that are followed; a short one comes again. None: as it comes.
         wish: How it is to be written.
 
     Raises:
-        EngineError: If nobody plays.
+        EngineError: If nobody plays, or something is to change at a bar there is not.
     """
-    empty = empty_score(parts, metre=metre, tempo_bpm=tempo_bpm, key=key)
+    empty = lay_out(
+        empty_score(parts), range(n_bars), metre=metre, tempo_bpm=tempo_bpm, key=key
+    )
     task = Task.CONTINUE if chart is None else Task.CHART
     hole = Hole(0, n_bars, tuple(range(len(parts))), task)
-    return write(empty, hole, bundle, wish, chart=chart)
+    return [_ended(take) for take in write(empty, hole, bundle, wish, chart=chart)]
 
 
 def continue_(
@@ -113,12 +120,14 @@ def continue_(
     *,
     n_bars: int = 8,
     only_new: bool = False,
+    metre: Course[tuple[int, int]] | None = None,
+    tempo_bpm: Course[float] | None = None,
     chart: Chart | None = None,
     wish: Wish | None = None,
 ) -> list[Take]:
     """Write what might come after a score, from the bar after its last onset.
 
-    Metre, tempo and the parts that play in the bars that are heard hold on. Parts without notes
+    The parts that play in the bars that are heard hold on. Parts without notes
     are left out before anything is asked of the others by their number.
 
     Args:
@@ -126,12 +135,16 @@ def continue_(
         bundle: The model.
         n_bars: Bars to write.
         only_new: Leave out what was played.
+        metre: Numerator and denominator of the new bars; this and the tempo may change at a
+            bar of the piece (`sideman.engine.course`). None: as it was.
+        tempo_bpm: Quarter notes per minute of the new bars. None: as it was.
         chart: Chords of the new bars. None: as it comes.
         wish: How it is to be written.
 
     Raises:
         PromptTooLong: If not even the last bar fits the context.
-        EngineError: If the score has no note.
+        EngineError: If the score has no note, or something is to change at a bar that is not
+            new.
     """
     wish = wish or Wish()
     score = _with_notes(drop_empty_parts(score), "continue")
@@ -140,7 +153,8 @@ def continue_(
     is_heard = grid.notes["bar"] >= first - wish.prompt_bars
     parts = tuple(np.unique(grid.notes["part"][is_heard]).tolist())
     hole = Hole(first, first + n_bars, parts, Task.CONTINUE)
-    takes = write(score, hole, bundle, wish, chart=chart)
+    score = lay_out(score, range(first, hole.end), metre=metre, tempo_bpm=tempo_bpm)
+    takes = [_ended(take) for take in write(score, hole, bundle, wish, chart=chart)]
     return [_only_new(take) for take in takes] if only_new else takes
 
 
@@ -151,6 +165,7 @@ def infill(
     first_bar: int,
     end_bar: int,
     parts: Iterable[int] | None = None,
+    locks: ArrayLike | None = None,
     wish: Wish | None = None,
 ) -> list[Take]:
     """Write some bars anew, so that they go with what stands before and behind them.
@@ -161,14 +176,16 @@ def infill(
         first_bar: First bar that is written.
         end_bar: Bar after the last.
         parts: Who is written. None: everybody.
+        locks: Notes that stay exactly as they are: their numbers in `score.notes`, or for each
+            whether it does. None: none.
         wish: How it is to be written.
 
     Raises:
-        EngineError: If the piece has no such bars or parts.
+        EngineError: If the piece has no such bars, parts or notes.
     """
     written = checked_parts(score, parts)
     hole = Hole(first_bar, end_bar, written, Task.INFILL)
-    return write_anew(score, hole, bundle, wish)
+    return write_anew(score, hole, bundle, wish, locks=locks)
 
 
 def accompany(
@@ -198,15 +215,23 @@ def accompany(
     return write(with_new, hole, bundle, wish, chart=chart)
 
 
-def rewrite(score: Score, bundle: Bundle, *, part: int, wish: Wish | None = None) -> list[Take]:
-    """Write one part anew in all bars; the others stay.
+def rewrite(
+    score: Score,
+    bundle: Bundle,
+    *,
+    part: int,
+    locks: ArrayLike | None = None,
+    wish: Wish | None = None,
+) -> list[Take]:
+    """Write one part anew in all bars; the others stay, and `locks` as for `infill`.
 
     Raises:
-        EngineError: If there is no such part.
+        EngineError: If there is no such part or note.
     """
     written = checked_parts(score, [part])
     n_bars = n_bars_played(score)
-    return write_anew(score, Hole(0, n_bars, written, Task.ACCOMPANY), bundle, wish)
+    hole = Hole(0, n_bars, written, Task.ACCOMPANY)
+    return write_anew(score, hole, bundle, wish, locks=locks)
 
 
 def vary(
@@ -217,9 +242,10 @@ def vary(
     first_bar: int = 0,
     end_bar: int | None = None,
     parts: Iterable[int] | None = None,
+    locks: ArrayLike | None = None,
     wish: Wish | None = None,
 ) -> list[Take]:
-    """Write a share of the notes anew; the others are locked.
+    """Write a share of the notes anew; the others are known.
 
     No part gets more notes in a bar than it had.
 
@@ -230,6 +256,7 @@ def vary(
         first_bar: First bar in which something may change.
         end_bar: Bar after the last. None: to the end.
         parts: Who may change. None: everybody.
+        locks: Notes that may not, as for `infill`.
         wish: How it is to be written.
 
     Raises:
@@ -240,7 +267,7 @@ def vary(
         raise EngineError(msg)
     end_bar = n_bars_played(score) if end_bar is None else end_bar
     hole = Hole(first_bar, end_bar, checked_parts(score, parts), Task.VARY)
-    return write_anew(score, hole, bundle, wish, share=change)
+    return write_anew(score, hole, bundle, wish, share=change, locks=locks)
 
 
 def write(
@@ -251,6 +278,7 @@ def write(
     *,
     n_bars: int = 0,
     chart: Chart | None = None,
+    locked: Table | None = None,
 ) -> list[Take]:
     """Fill a hole in a score: what every task comes to.
 
@@ -261,6 +289,7 @@ def write(
         wish: How it is to be written.
         n_bars: Bars that the piece has at least.
         chart: Chords of the hole. None: those of the score.
+        locked: Known notes that no new note may cut short, as `joined` has them.
     """
     grid, _ = to_grid(known)
     n_played = int(grid.notes["bar"].max(initial=0)) + 1
@@ -272,7 +301,7 @@ def write(
         chords["bar"] += hole.first
         grid = replace(grid, chords=chords)
     drafts = fill(grid, hole, bundle, wish or Wish())
-    return [_take(known, hole, draft) for draft in drafts]
+    return [_take(known, hole, draft, locked) for draft in drafts]
 
 
 def write_anew(
@@ -282,10 +311,13 @@ def write_anew(
     wish: Wish | None,
     *,
     share: float | None = None,
+    locks: ArrayLike | None = None,
     n_bars: int = 0,
     chart: Chart | None = None,
 ) -> list[Take]:
     """Write the notes in a hole anew, or a share of them.
+
+    Where writing is stopped, the old notes stay.
 
     Args:
         score: The piece.
@@ -294,25 +326,32 @@ def write_anew(
         wish: How it is to be written.
         share: How many of the notes are written anew, 0 to 1; which ones, the seed says. No
             part gets more in a bar than it had. None: all of them, and as many as come.
+        locks: Notes that stay, as for `infill`.
         n_bars: Bars that the piece has at least, be the last ones silent.
         chart: Chords of the hole. None: those of the score.
 
     Raises:
-        EngineError: If the hole lies outside the piece.
+        EngineError: If the hole lies outside the piece, or there are no such notes.
     """
     wish = wish or Wish()
     n_bars = max(len(bar_starts(score)) - 1, n_bars)
-    is_gone = _in_hole(score, hole, n_bars)
+    is_locked = marked_notes(score, locks)
+    is_gone = _in_hole(score, hole, n_bars) & ~is_locked
+    if is_locked.any():
+        wish = replace(wish, bounds=with_range_of(wish.bounds, score, hole.parts))
     if share is not None:
         chance = np.random.default_rng((wish.seed, _LOCKS)).random(len(score.notes))
         is_gone &= chance < share
         wish = replace(wish, bounds=_no_denser(wish.bounds, score, n_bars))
-    known = _without(score, is_gone)
-    return write(known, hole, bundle, wish, n_bars=n_bars, chart=chart)
+    known, locked = _without(score, is_gone), score.notes.compress(is_locked)
+    takes = write(known, hole, bundle, wish, n_bars=n_bars, chart=chart, locked=locked)
+    return [
+        _with_old(take, score, is_gone, hole) if take.is_stopped else take for take in takes
+    ]
 
 
 _LOCKS = 0x10C5
-"""Sets the chance that locks notes apart from the chance that writes them."""
+"""Sets the chance that keeps notes apart from the chance that writes them."""
 
 
 def seeded(wish: Wish, *numbers: int) -> Wish:
@@ -333,10 +372,10 @@ def empty_score(
     parts: Sequence[Part],
     *,
     metre: tuple[int, int] = (4, 4),
-    tempo_bpm: float = 120.0,
+    tempo_bpm: float = DEFAULT_TEMPO_BPM,
     key: tuple[int, bool] | None = None,
 ) -> Score:
-    """Return a score in which nobody plays yet.
+    """Return a score in which nobody plays yet, in one metre, tempo and key.
 
     Raises:
         EngineError: If there is nobody.
@@ -344,13 +383,15 @@ def empty_score(
     if not parts:
         msg = "nobody plays; name at least one part"
         raise EngineError(msg)
-    return Score(
-        notes=table(NOTE_DTYPE),
-        parts=tuple(parts),
-        tempos=table(TEMPO_DTYPE, [(0, tempo_bpm)]),
-        time_signatures=table(TIME_SIGNATURE_DTYPE, [(0, *metre)]),
-        keys=table(KEY_DTYPE, [] if key is None else [(0, *key)]),
-    )
+    empty = Score(notes=table(NOTE_DTYPE), parts=tuple(parts))
+    return lay_out(empty, range(1), metre=metre, tempo_bpm=tempo_bpm, key=key)
+
+
+def _ended(take: Take) -> Take:
+    """Return a take that ends with the last bar that is full, if it was stopped."""
+    if not take.is_stopped:
+        return take
+    return replace(take, score=slice_bars(take.score, 0, take.end_bar))
 
 
 def _only_new(take: Take) -> Take:
@@ -359,13 +400,15 @@ def _only_new(take: Take) -> Take:
     return replace(take, score=bars, first_bar=0, end_bar=take.end_bar - take.first_bar)
 
 
-def _take(known: Score, hole: Hole, draft: Draft) -> Take:
+def _take(known: Score, hole: Hole, draft: Draft, locked: Table | None) -> Take:
+    score = joined(known, replace(draft.grid, notes=draft.notes), locked)
     return Take(
-        score=joined(known, replace(draft.grid, notes=draft.notes)),
+        score=score,
         first_bar=hole.first,
-        end_bar=hole.end,
-        n_notes=len(draft.notes),
+        end_bar=draft.next_bar,
+        n_notes=len(score.notes) - len(known.notes),
         bits_per_note=draft.bits_per_note,
+        is_stopped=draft.next_bar < hole.end,
     )
 
 
@@ -376,16 +419,32 @@ def cut(score: Score, end: int) -> Score:
     return score.with_notes(notes)
 
 
-def joined(known: Score, written: Grid) -> Score:
+def joined(known: Score, written: Grid, locked: Table | None = None) -> Score:
     """Return the known notes, which stay as they are, with those of a grid.
 
     Where no division of a file holds both exactly, it is the new notes that are rounded.
+
+    Args:
+        known: What is known.
+        written: What is new.
+        locked: Notes of `known` that a file has to hold as they are. A new note of the pitch
+            and the part of one that sounds would end it there, and is left out.
     """
-    new = from_grid(written)
     tpq = math.lcm(known.tpq, TPQ)
     tpq = tpq if tpq <= MAX_TPQ else known.tpq
     base = resample(known, tpq)
-    return base.with_notes(np.concatenate([base.notes, resample(new, tpq).notes]))
+    new = resample(from_grid(written), tpq).notes
+    if locked is not None:
+        new = new.compress(~would_end(new, resample(known.with_notes(locked), tpq).notes))
+    return base.with_notes(np.concatenate([base.notes, new]))
+
+
+def _with_old(take: Take, score: Score, is_gone: NDArray[np.bool_], hole: Hole) -> Take:
+    """Return a take with the old notes of the bars that were not written any more."""
+    n_bars = max(len(bar_starts(score)) - 1, hole.end)
+    is_old = is_gone & _in_hole(score, replace(hole, first=take.end_bar), n_bars)
+    old = resample(score.with_notes(score.notes.compress(is_old)), take.score.tpq).notes
+    return replace(take, score=take.score.with_notes(np.concatenate([take.score.notes, old])))
 
 
 def _without(score: Score, is_gone: NDArray[np.bool_]) -> Score:
@@ -440,13 +499,6 @@ def n_bars_played(score: Score) -> int:
     starts = bar_starts(score)
     last = int(score.notes["onset"].max(initial=0))
     return int(np.searchsorted(starts, last, side="right"))
-
-
-def bar_line(score: Score, bar: int) -> int:
-    """Return the tick where a bar begins; bars behind the end are like the last."""
-    starts = bar_starts(score)
-    beyond = max(bar - (len(starts) - 1), 0)
-    return int(starts[bar - beyond] + beyond * (starts[-1] - starts[-2]))
 
 
 def _with_notes(score: Score, task: str) -> Score:

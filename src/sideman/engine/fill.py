@@ -13,7 +13,7 @@ that hear the bars before.
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 
 from sideman.bundle import Bundle
 from sideman.engine.bounds import Bounds, Keeper, playable_pitches
+from sideman.engine.course import by_bar
 from sideman.engine.harmony import ChordKeeper
+from sideman.engine.leaning import MOST_LEANING, Leaning
 from sideman.engine.parts import declared_controls
 from sideman.engine.sampling import DEFAULT_SAMPLING, Sampling
 from sideman.engine.session import Session
@@ -91,6 +93,14 @@ class Wish:
         style: Style label, 0 for none in particular.
         bounds: What is asked of the parts.
         threads: Threads of the session; 0 for as many as help.
+        repetition: How far parts repeat pitches and lengths: 0 as the model would, below 0
+            less, above 0 more (`sideman.engine.leaning`).
+        novelty: How far successions of known pitches are shunned, or below 0 sought.
+        should_stop: Asked before each event; once it says yes, and it then does so for good,
+            what is written ends with the last full bar.
+
+    Raises:
+        EngineError: If a leaning is outside its range.
     """
 
     n_takes: int = 1
@@ -100,6 +110,21 @@ class Wish:
     style: int = UNSPECIFIED
     bounds: Bounds = field(default_factory=Bounds)
     threads: int = 0
+    repetition: float = 0.0
+    novelty: float = 0.0
+    should_stop: Callable[[], bool] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("repetition", "novelty"):
+            value = getattr(self, name)
+            if not abs(value) <= MOST_LEANING:
+                msg = f"{name} is {value}; it must be -{MOST_LEANING:g} to {MOST_LEANING:g}"
+                raise EngineError(msg)
+
+    @property
+    def is_stopped(self) -> bool:
+        """True when nothing more is to be written."""
+        return self.should_stop is not None and self.should_stop()
 
 
 @dataclass(slots=True, eq=False)
@@ -134,6 +159,8 @@ class Draft:
 def fill(grid: Grid, hole: Hole, bundle: Bundle, wish: Wish) -> list[Draft]:
     """Write takes of what might stand in a hole.
 
+    A draft whose `next_bar` is before the hole's end was stopped there.
+
     Raises:
         PromptTooLong: If not even a bar of what is known fits the context.
         EngineError: If the hole lies outside the grid.
@@ -144,13 +171,17 @@ def fill(grid: Grid, hole: Hole, bundle: Bundle, wish: Wish) -> list[Draft]:
             f"the piece has {grid.n_bars}"
         )
         raise EngineError(msg)
+    for bar in by_bar(wish.bounds.scale):
+        if bar >= grid.n_bars:
+            msg = f"the key is to change at bar {bar + 1}; the piece has {grid.n_bars}"
+            raise EngineError(msg)
     drafts = [
         Draft(grid, grid, np.random.default_rng((wish.seed, number)), next_bar=hole.first)
         for number in range(wish.n_takes)
     ]
     _write(drafts, hole, bundle, wish)
     for draft in drafts:
-        while draft.next_bar < hole.end:
+        while draft.next_bar < hole.end and not wish.is_stopped:
             _write([draft], hole, bundle, wish)
     return drafts
 
@@ -282,8 +313,10 @@ class _Script:
         *,
         most_in_bar: int,
         was_silent: bool,
+        leaning: Leaning | None,
     ) -> None:
         self._sheet = sheet
+        self._leaning = leaning
         self._keeper = keeper
         self._entering = list(entering)
         self._was_silent = False
@@ -307,6 +340,10 @@ class _Script:
         """What is to be said before the model chooses again."""
         return self._forced
 
+    def bias(self) -> NDArray[np.float32] | None:
+        """Return what is added to the model's scores; None for nothing."""
+        return None if self._leaning is None else self._leaning.bias(self.written)
+
     def limits(self, sentence: Sentence) -> Limits:
         """Return what the model may choose: a note or chord within bounds, or the bar's end."""
         must_play: list[Sequence[int]] = [(part,) for part in self._entering]
@@ -320,7 +357,8 @@ class _Script:
 
         A chord of the chart that is due comes first, and then the model chooses again.
         """
-        is_bar = event[0] == Kind.BAR
+        kind = int(event[0])  # NumPy is slow to compare its numbers with an enum's
+        is_bar = kind == Kind.BAR
         if self._chords and (is_bar or _place(self._chords[0]) <= _place(event)):
             return self._chords.popleft()
         if is_bar:
@@ -329,11 +367,11 @@ class _Script:
                 self._begin_bar()
             return self._forced.popleft() if self._forced else None
         self._in_bar += 1
-        if event[0] == Kind.NOTE and event[3] in self._entering:
+        if kind == Kind.NOTE and event[3] in self._entering:
             self._entering.remove(int(event[3]))
         said, is_kept = self._keeper.settle(event, sentence)
         flat = None
-        if event[0] == Kind.NOTE and not self._sheet.has_own_velocity[event[3]]:
+        if kind == Kind.NOTE and not self._sheet.has_own_velocity[event[3]]:
             flat = self._sheet.flat
         if flat is not None:
             said[VELOCITY] = flat
@@ -382,11 +420,12 @@ def _write(drafts: Sequence[Draft], hole: Hole, bundle: Bundle, wish: Wish) -> N
             most_in_bar=most_in_bar,
             was_silent=sheet.first > hole.first
             and not (draft.notes["bar"] == sheet.first - 1).any(),
+            leaning=_leaning(draft, sheet, wish),
         )
         for draft in drafts
     ]
     going = list(range(len(drafts)))
-    while going and len(session) < context:
+    while going and len(session) < context and not wish.is_stopped:
         _say_forced(session, [scripts[number] for number in going])
         heard = _choose(session, drafts, scripts, going, wish)
         still = [row for row, event in enumerate(heard) if event is not None]
@@ -410,6 +449,21 @@ def _keeper(draft: Draft, hole: Hole, sheet: _Sheet, bounds: Bounds) -> Keeper |
     return Keeper(bounds, draft.grid, sheet.parts, roles, playable)
 
 
+def _leaning(draft: Draft, sheet: _Sheet, wish: Wish) -> Leaning | None:
+    """Return the leanings of a draft; None where there are none."""
+    if not wish.repetition and not wish.novelty:
+        return None
+    before = draft.grid.notes[draft.grid.notes["bar"] < sheet.first]
+    return Leaning(
+        draft.known, before, sheet.parts, repetition=wish.repetition, novelty=wish.novelty
+    )
+
+
+def _bias(scripts: Sequence[_Script]) -> NDArray[np.float32] | None:
+    each = [bias for bias in (script.bias() for script in scripts) if bias is not None]
+    return np.stack(each) if each else None
+
+
 def _say_forced(session: Session, scripts: Sequence[_Script]) -> None:
     """Say what all takes have to say, as long as each has something."""
     n_events = min(len(script.forced) for script in scripts)
@@ -427,17 +481,16 @@ def _choose(
 ) -> list[Events | None]:
     """Return the next event of each take that goes on; None for one that is done."""
     is_free = [not scripts[number].forced for number in going]
+    sentences = session.sentences
     step = session.next(
         [
             scripts[number].limits(sentence) if free else None
-            for number, sentence, free in zip(going, session.sentences, is_free, strict=True)
+            for number, sentence, free in zip(going, sentences, is_free, strict=True)
         ],
         sampling=wish.sampling,
-        # a take that does not choose must not use up its chance
-        rngs=[
-            drafts[number].rng if free else np.random.default_rng()
-            for number, free in zip(going, is_free, strict=True)
-        ],
+        rngs=[drafts[number].rng for number in going],
+        idle=[row for row, free in enumerate(is_free) if not free],
+        bias=_bias([scripts[number] for number in going]),
     )
     said: list[Events | None] = []
     for row, number in enumerate(going):
@@ -445,7 +498,7 @@ def _choose(
         if script.forced:
             said.append(script.forced.popleft())
             continue
-        said.append(script.hear(step.events[row], session.sentences[row]))
+        said.append(script.hear(step.events[row], sentences[row]))
         drafts[number].nats -= float(step.log_probs[row].sum())
     return said
 

@@ -10,10 +10,12 @@ from sideman.analysis.keys import find_key
 from sideman.bundle import Bundle
 from sideman.engine.chart import chart_text
 from sideman.engine.compose import Take, checked_parts, joined
+from sideman.engine.course import bar_line, by_bar
 from sideman.engine.fill import Hole, Wish, fill
 from sideman.engine.harmony import block_chords, chart_of
 from sideman.engine.pitches import Scale
 from sideman.errors import EngineError
+from sideman.score.harmony import NO_CHORD
 from sideman.score.time import bar_starts, resample
 from sideman.score.types import CHORD_DTYPE, Part, Score, table
 from sideman.tokens.grid import from_grid, to_grid
@@ -58,18 +60,23 @@ def harmonise(
         msg = "the score has no pitched note; there is nothing to harmonise"
         raise EngineError(msg)
     wish = wish or Wish()
-    scale = wish.bounds.scale or Scale(key.tonic, "minor" if key.is_minor else "major")
+    found = Scale(key.tonic, "minor" if key.is_minor else "major")
+    scale = {0: found, **by_bar(wish.bounds.scale)}
     wish = replace(wish, bounds=replace(wish.bounds, scale=scale))
     grid, _ = to_grid(heard)
     drafts = fill(grid, Hole(0, grid.n_bars, (), Task.HARMONISE), bundle, wish)
-    return [
+    takes = [
         _with_chords(
             joined(score, replace(draft.grid, notes=draft.notes)),
-            from_grid(draft.grid),
+            _until(from_grid(draft.grid), draft.next_bar),
             chords_only=chords_only,
             bits_per_note=draft.bits_per_note,
         )
         for draft in drafts
+    ]
+    return [
+        replace(take, end_bar=draft.next_bar, is_stopped=draft.next_bar < grid.n_bars)
+        for take, draft in zip(takes, drafts, strict=True)
     ]
 
 
@@ -102,6 +109,14 @@ def _harmonised(score: Score, parts: Iterable[int] | None) -> Score:
     """Return the notes that are to be harmonised, with no chords."""
     is_heard = np.isin(score.notes["part"], checked_parts(score, parts))
     return replace(score.with_notes(score.notes.compress(is_heard)), chords=table(CHORD_DTYPE))
+
+
+def _until(harmony: Score, bar: int) -> Score:
+    """Return chords that end at a bar line, if the piece goes on behind it."""
+    if bar >= len(bar_starts(harmony)) - 1:
+        return harmony
+    silence = table(CHORD_DTYPE, [(bar_line(harmony, bar), NO_CHORD, 0, 0)])
+    return replace(harmony, chords=np.concatenate([harmony.chords, silence]))
 
 
 def _with_chords(

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sideman.engine.chart import Chart
+from sideman.engine.course import Course, by_bar, value_at
 from sideman.engine.pitches import Scale
 from sideman.engine.rhythm import is_compound
 from sideman.score.harmony import (
@@ -84,17 +85,19 @@ class ChordKeeper:
 
     Args:
         grid: The piece, chords that are written already included.
-        scale: What the chords are made of, if such chords fit. None: any notes.
+        scale: What the chords are made of, if such chords fit, throughout or from some bars
+            on. None: any notes.
     """
 
-    def __init__(self, grid: Grid, scale: Scale | None) -> None:
+    def __init__(self, grid: Grid, scale: Course[Scale] | None) -> None:
         notes = grid.notes.compress(grid.notes["pitch"] < FIRST_DRUM)
         self._grid = grid
         self._starts = grid.bar_starts()
         self._pitch_class = notes["pitch"] % N_PITCH_CLASSES
         self._begins = onsets(grid, notes, self._starts)
         self._ends = self._begins + DURATION_TICKS[notes["duration"]]
-        self._is_of_scale = ~(_TONES & ~np.isin(range(N_PITCH_CLASSES), _classes(scale))).any(1)
+        self._scales = by_bar(scale)
+        self._is_of_scale = _made_of(range(N_PITCH_CLASSES))
         self._sounding: int | None = None
         self._due: list[tuple[Position, NDArray[np.float64]]] = []
 
@@ -104,6 +107,7 @@ class ChordKeeper:
         if self._sounding is None and len(written):
             last = written[-1]
             self._sounding = _CANDIDATES.index(Chord(int(last["root"]), int(last["quality"])))
+        self._is_of_scale = _made_of(_classes(value_at(self._scales, bar)))
         metre = int(self._grid.bars["time_signature"][bar])
         beat_ticks = int(BEAT_TICKS_OF[metre])
         pulse = 3 * beat_ticks if is_compound(metre) else beat_ticks
@@ -174,6 +178,12 @@ class ChordKeeper:
         if (fits & self._is_of_scale).any():
             fits &= self._is_of_scale
         return np.where(fits, shares, 0.0)
+
+
+def _made_of(classes: Sequence[int]) -> NDArray[np.bool_]:
+    """Return which candidates have no tone but these, (candidates,)."""
+    is_beside = ~np.isin(range(N_PITCH_CLASSES), classes)
+    return np.asarray(~(_TONES & is_beside).any(axis=1))
 
 
 def _classes(scale: Scale | None) -> list[int]:

@@ -15,7 +15,6 @@ from sideman.bundle import Bundle
 from sideman.engine.chart import Chart, chart_chords
 from sideman.engine.compose import (
     Take,
-    bar_line,
     checked_parts,
     cut,
     empty_score,
@@ -24,6 +23,7 @@ from sideman.engine.compose import (
     write,
     write_anew,
 )
+from sideman.engine.course import bar_line, by_bar
 from sideman.engine.fill import Hole, Wish
 from sideman.engine.parts import PartWish
 from sideman.errors import EngineError
@@ -70,14 +70,18 @@ def loop(
         wish: How it is to be written.
 
     Returns:
-        Takes of exactly `n_bars + extend` bars; no note rings beyond the last.
+        Takes of exactly `n_bars + extend` bars; no note rings beyond the last. Where writing
+        was stopped, they have the parts that are whole, the others as they were.
 
     Raises:
-        EngineError: If nothing is to be written, there are too many parts or not such ones, or
-            a number is outside its range.
+        EngineError: If nothing is to be written, there are too many parts or not such ones, a
+            number is outside its range, or the key changes at a bar.
     """
     wish = wish or Wish()
     _check(n_bars=n_bars, extend=extend, change=change)
+    if by_bar(wish.bounds.scale).keys() - {0}:
+        msg = "the key changes at a bar; a loop has one key, for it comes round again"
+        raise EngineError(msg)
     if score is None:
         score = empty_score(
             [_player(part) for part in parts], metre=metre, tempo_bpm=tempo_bpm, key=key
@@ -100,7 +104,8 @@ def loop(
     }
     bounds = replace(wish.bounds, parts={**wish.bounds.parts, **asked})
     wish = replace(wish, bounds=bounds)
-    draft = _Draft(_laid_out(_without(score, numbers), n_bars, chart), n_bars)
+    before = _laid_out(score, n_bars, chart)
+    draft = _Draft(_without(before, numbers), n_bars, before)
     return [
         _built(draft, numbers, bundle, seeded(wish, take), extend=extend, change=change)
         for take in range(wish.n_takes)
@@ -114,12 +119,14 @@ class _Draft:
     Attributes:
         score: The loop.
         n_bars: How long it is.
+        before: The loop as it was.
         bits: How surprising all that was written on the way is to the model.
         n_written: How many notes that was, also such as were written again.
     """
 
     score: Score
     n_bars: int
+    before: Score
     bits: float = 0.0
     n_written: int = 0
 
@@ -142,6 +149,13 @@ class _Draft:
             n_written=self.n_written + take.n_notes,
         )
 
+    def with_old(self, parts: Sequence[int]) -> "_Draft":
+        """Return the loop with parts as they were."""
+        old = resample(self.before, self.score.tpq).notes
+        old = old.compress(np.isin(old["part"], parts))
+        notes = np.concatenate([self.score.notes, old])
+        return replace(self, score=self.score.with_notes(notes))
+
 
 def _built(
     draft: _Draft,
@@ -153,11 +167,12 @@ def _built(
     change: float,
 ) -> Take:
     """Write parts one after the other, and then the bars that are added."""
-    n_bars = draft.n_bars
-    for part in parts:
-        draft = _with_part(draft, part, bundle, seeded(wish, part))
-        draft = _closed(draft, part, bundle, seeded(wish, part, 1))
+    n_bars, left = draft.n_bars, list(parts)
+    while left and (longer := _with_part(draft, left[0], bundle, seeded(wish, left[0]))):
+        draft = _closed(longer, left[0], bundle, seeded(wish, left[0], 1))
+        del left[0]
     n_notes = int(np.isin(draft.score.notes["part"], parts).sum())
+    draft = draft.with_old(left)
     if extend:
         before = draft.n_written
         draft = _extended(draft, extend, change, bundle, wish)
@@ -165,14 +180,18 @@ def _built(
     return Take(
         score=draft.score,
         first_bar=0 if parts else n_bars,
-        end_bar=draft.n_bars,
+        end_bar=draft.n_bars if n_notes or not left else 0,
         n_notes=n_notes,
         bits_per_note=draft.bits / max(draft.n_written, 1),
+        is_stopped=bool(left),
     )
 
 
-def _with_part(draft: _Draft, part: int, bundle: Bundle, wish: Wish) -> _Draft:
-    """Write a part over the loop, with what the others play before it, in it and after it."""
+def _with_part(draft: _Draft, part: int, bundle: Bundle, wish: Wish) -> _Draft | None:
+    """Write a part over the loop, with what the others play before it, in it and after it.
+
+    None where writing was stopped: a part is written as a whole.
+    """
     n_bars, score = draft.n_bars, draft.score
     if len(score.notes):
         hole = Hole(n_bars, 2 * n_bars, (part,), Task.ACCOMPANY)
@@ -181,7 +200,7 @@ def _with_part(draft: _Draft, part: int, bundle: Bundle, wish: Wish) -> _Draft:
         task = Task.CHART if len(score.chords) else Task.CONTINUE
         hole = Hole(0, n_bars, (part,), task)
     (take,) = write(score, hole, bundle, _later(wish, hole.first), n_bars=hole.end + hole.first)
-    return draft.taken(take, (part,), hole.first)
+    return None if take.is_stopped else draft.taken(take, (part,), hole.first)
 
 
 def _closed(draft: _Draft, part: int, bundle: Bundle, wish: Wish) -> _Draft:

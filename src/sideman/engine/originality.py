@@ -19,28 +19,34 @@ An index is one `.npz` file of plain arrays. They are not compressed, so that it
 and its bytes depend on the corpus alone.
 """
 
+from __future__ import annotations
+
 import json
-import zipfile
 from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from sideman.bundle import ORIGINALITY, bundled_path
+from sideman.bundle import ABOUT, NO_INDEX, ORIGINALITY, Bundle, bundled_path
 from sideman.corpus.shards import Corpus, Piece, ShardReader, open_corpus
+from sideman.engine.ranking import new_notes
 from sideman.errors import EngineError
 from sideman.files import refuse_existing, whole_file
 from sideman.score.midi import read_midi, read_recipe
-from sideman.score.time import bar_starts
+from sideman.score.time import MAX_BARS
 from sideman.score.types import TPQ, Score
 from sideman.tokens.codec import events_to_grid
 from sideman.tokens.grid import Grid, onsets, slice_bars, to_grid
 from sideman.tokens.vocabulary import FIRST_DRUM
+
+if TYPE_CHECKING:  # to look at files needs no model
+    from sideman.engine.compose import Take
 
 INDEX_FORMAT = 1
 """Version of the layout of an index; another one is refused."""
@@ -54,8 +60,7 @@ ARRAYS = (
     "paths",
     "piece_origins",
 )
-ABOUT = "about"
-"""What an index file holds: these arrays, and the rest as JSON."""
+"""What an index file holds beside `ABOUT`, which is JSON."""
 
 SEED = 8
 """Steps that are looked for at once: the bytes of a machine word."""
@@ -79,17 +84,6 @@ LENGTH_CLASSES = (SEED, 32, 64, 128, 256, 512)
 
 FEWEST_EXCERPTS = 20
 """Excerpts of a class from which on it is said that one in twenty reaches something."""
-
-_NO_INDEX = (
-    AttributeError,  # a single array, in Python 3.10
-    EOFError,
-    KeyError,
-    OSError,
-    TypeError,
-    ValueError,
-    zipfile.BadZipFile,
-)
-"""What reading a file raises that is no index."""
 
 _FIBONACCI = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio (Knuth, TAOCP 6.4)
 _TABLE_BITS = 18  # a table of 256 kB stays in the L2 cache
@@ -369,29 +363,80 @@ class Index:
 
 
 def original_file(
-    midi: Path, *, index: Path | None = None, bundle: Path | None = None
-) -> list[str]:
-    """Say what a MIDI file shares with the training corpus, line by line.
+    midi: Path,
+    *,
+    before: Path | None = None,
+    index: Path | None = None,
+    bundle: Path | None = None,
+) -> str:
+    """Say in one line what a MIDI file shares with the training corpus.
 
-    In a file whose recipe says at which bar new music begins, only that is compared.
+    Of a file whose recipe says in which bars something was written, only these are compared.
 
     Args:
         midi: The file.
+        before: A MIDI file of what was known; notes that begin in it are not compared.
         index: The index to search. None: the one in the bundle.
         bundle: Folder of a bundle. None: the one that comes with the package.
 
     Raises:
-        MidiFileError: If the file cannot be read.
+        MidiFileError: If a file cannot be read.
         EngineError: If there is no index, or it is broken.
     """
     known = open_index(index or (bundle or bundled_path()) / ORIGINALITY)
-    score = _new_notes(read_midi(midi), midi)
-    shared = known.longest_shared(score)
+    score = read_midi(midi)
+    first, end = _written_bars(midi)
+    prompt = read_midi(before) if before else None
+    return f"{midi}: {_line(new_notes(score, first, end, prompt), known)}"
+
+
+def original_lines(
+    takes: Sequence[Take], bundle: Bundle, prompt: Score | None = None
+) -> list[str]:
+    """Say of each take in one line what its new notes share with the training corpus.
+
+    Args:
+        takes: Of the same task.
+        bundle: Their model.
+        prompt: What was known; None where everything in the bars written is new
+            (see `sideman.engine.ranking.new_notes`).
+
+    Returns:
+        A line for each take; none if the bundle has no index.
+
+    Raises:
+        EngineError: If the index is broken.
+    """
+    path = bundle.folder / ORIGINALITY
+    if not path.is_file():
+        return []
+    index = open_index(path)
+    return [
+        _line(new_notes(take.score, take.first_bar, take.end_bar, prompt), index)
+        for take in takes
+    ]
+
+
+def _line(score: Score, index: Index) -> str:
+    """Say in one line what a score shares with a corpus."""
+    shared = index.longest_shared(score)
     if shared is not None:
-        return [f"{midi}: {shared.line()}"]
+        return shared.line()
     if not lines(to_grid(score)[0]):
-        return [f"{midi}: no line of more than {SEED} notes to compare; drums are not compared"]
-    return [f"{midi}: no run of more than {SEED} notes shared with the training corpus"]
+        return f"no line of more than {SEED} notes to compare; drums are not compared"
+    return f"no run of more than {SEED} notes shared with the training corpus"
+
+
+def _written_bars(midi: Path) -> tuple[int, int]:
+    """Return the first bar in which its recipe says something was written, and the end."""
+    try:
+        recipe = json.loads(read_recipe(midi) or "{}")
+    except ValueError:
+        recipe = {}
+    said = recipe if isinstance(recipe, dict) else {}
+    first, last = said.get("first_new_bar", 1), said.get("last_new_bar", MAX_BARS)
+    is_sound = isinstance(first, int) and isinstance(last, int) and 1 <= first <= last
+    return (first - 1, last) if is_sound else (0, MAX_BARS)
 
 
 def open_index(path: Path) -> Index:
@@ -417,24 +462,11 @@ def open_index(path: Path) -> Index:
                     corpus_hash=about["corpus_hash"],
                     usual=tuple(Usual(*row) for row in about["usual"]),
                 )
-    except _NO_INDEX as error:
+    except NO_INDEX as error:
         msg = f"{path} is no index or a broken one ({error}); build it again"
         raise EngineError(msg) from error
     msg = f"{path} has format {found}; this sideman reads {INDEX_FORMAT}: build it again"
     raise EngineError(msg)
-
-
-def _new_notes(score: Score, midi: Path) -> Score:
-    """Return a score with the notes that its file's recipe says are new, or with all."""
-    try:
-        recipe = json.loads(read_recipe(midi) or "{}")
-    except ValueError:
-        return score
-    bar = recipe.get("first_new_bar") if isinstance(recipe, dict) else None
-    starts = bar_starts(score)
-    if not isinstance(bar, int) or not 1 <= bar < len(starts):
-        return score
-    return score.with_notes(score.notes.compress(score.notes["onset"] >= starts[bar - 1]))
 
 
 def _words(steps: Steps, places: Indices) -> NDArray[np.uint64]:

@@ -19,7 +19,7 @@ from sideman.engine.wishes import Span, choose, naming, parse_number, parse_span
 from sideman.errors import EngineError, ScoreError
 from sideman.score.general_midi import DRUM_KIT_NAMES, find_program, program_name
 from sideman.score.harmony import N_PITCH_CLASSES
-from sideman.score.types import MAX_DATA_BYTE, Table
+from sideman.score.types import MAX_DATA_BYTE, Part, Table
 from sideman.tokens.codec import AT_HEAD, CONTROLS_DTYPE
 from sideman.tokens.controls import POLYPHONY_STEPS
 from sideman.tokens.vocabulary import (
@@ -272,6 +272,34 @@ def instrument_name(program: int) -> str:
     if program < FIRST_KIT:
         return program_name(program)
     return f"{DRUM_KIT_NAMES[DRUM_KITS[program - FIRST_KIT]]} kit"
+
+
+def find_part(parts: Sequence[Part], text: str) -> int:
+    """Return the part that a person means by its number, from 1, its name or its instrument.
+
+    Raises:
+        EngineError: If there is none; the message names the nearest, or all.
+
+    Example:
+        >>> find_part([Part(0, name="voice"), Part(32)], "acoustic bass")
+        1
+    """
+    if text.isdigit():
+        number = parse_number(text, "part")
+        if not 1 <= number <= len(parts):
+            msg = f"there is no part {number}; the piece has {len(parts)}"
+            raise EngineError(msg)
+        return number - 1
+    names: dict[str, int] = {}
+    for number, part in enumerate(parts):
+        for name in (part.name, instrument_name(program_of(part))):
+            names.setdefault(name.lower(), number)
+    return names[choose(text.lower(), [name for name in names if name], "part")]
+
+
+def program_of(part: Part) -> int:
+    """Return the program value of the vocabulary that a part has."""
+    return program_value(part.program, is_drum=part.is_drum)
 
 
 def _kit(name: str) -> int:

@@ -1,5 +1,6 @@
 """Time as people write it: metres, note lengths, and the rhythms that notes keep to."""
 
+import math
 import re
 from fractions import Fraction
 
@@ -25,6 +26,9 @@ from sideman.tokens.vocabulary import (
 RHYTHMS = ("free", "straight", "straight8", "triplet", "swing")
 """Rhythms that notes can be held to; see `rhythm_mask`."""
 
+TEMPOS_BPM = (15, 480)
+"""Slowest and fastest tempo that can be asked for, in quarter notes per minute."""
+
 SIXTEENTH = TPQ // 4
 EIGHTH = TPQ // 2
 
@@ -34,6 +38,23 @@ _LENGTH = re.compile(r"([0-9]{1,3})(?:/([0-9]{1,3}))?([.t]?)")
 _STRETCH = {"": Fraction(1), ".": Fraction(3, 2), "t": Fraction(2, 3)}
 _EVERYDAY_TICKS = (3, 4, 6, 8, 9, 12, 16, 18, 24, 32, 36, 48, 64, 72, 96, 192, 384, 768, 1536)
 """What an odd length is likely to have been meant as: plain, dotted and triplet values."""
+
+
+def parse_tempo(text: str) -> float:
+    """Return the quarter notes per minute that a person wrote.
+
+    Raises:
+        EngineError: If it is no number, or outside `TEMPOS_BPM`.
+    """
+    slowest, fastest = TEMPOS_BPM
+    try:
+        tempo_bpm = float(text)
+    except ValueError:
+        tempo_bpm = math.nan
+    if not slowest <= tempo_bpm <= fastest:
+        msg = f"tempo is {text!r}; it must be {slowest} to {fastest} quarter notes a minute"
+        raise EngineError(msg)
+    return tempo_bpm
 
 
 def parse_metre(text: str) -> int:

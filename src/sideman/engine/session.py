@@ -4,7 +4,7 @@ Letters in shapes: B takes, T events, J slots of an event.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +18,7 @@ from sideman.bundle import PREFILL, STEP, Bundle
 from sideman.engine.cache import Cache
 from sideman.engine.sampling import Sampling
 from sideman.errors import EngineError
-from sideman.tokens.choices import Choices, Limits, choices
+from sideman.tokens.choices import Choices, Limits, choices_of
 from sideman.tokens.grammar import Sentence, advance
 from sideman.tokens.vocabulary import (
     N_COLUMNS,
@@ -132,6 +132,8 @@ class Session:
         *,
         sampling: Sampling | None = None,
         rngs: Sequence[np.random.Generator] = (),
+        bias: NDArray[np.float32] | None = None,
+        idle: Collection[int] = (),
     ) -> Step:
         """Choose the next event of each take; it is not said until it is appended.
 
@@ -139,6 +141,10 @@ class Session:
             limits: What is allowed beside the grammar: for all takes, or one for each.
             sampling: How values are drawn.
             rngs: A generator for each take; none are needed when the likeliest is taken.
+            bias: Added to the scores that are drawn by, in nats, after temperature and cuts,
+                shape (B, sum of V); it never brings back what is cut away or forbidden.
+            idle: Takes that choose nothing now: their chance is not used up, and what the step
+                says of them means nothing.
 
         Raises:
             EngineError: If nothing has been said yet, or a generator is missing.
@@ -152,10 +158,13 @@ class Session:
             msg = f"{len(rngs)} random generators for {self.n_takes} takes; give one for each"
             raise EngineError(msg)
         each = limits if isinstance(limits, Sequence) else [limits] * self.n_takes
-        tables = [choices(s, limit) for s, limit in zip(self.sentences, each, strict=True)]
+        asked = [None if row in idle else s for row, s in enumerate(self.sentences)]
+        automaton = choices_of(asked, each)
         feeds = self._run_inputs(self._waiting())
-        feeds |= _automaton_inputs(tables)
-        feeds |= self._drawing_inputs(sampling, rngs)
+        feeds |= _automaton_inputs(automaton)
+        feeds |= self._drawing_inputs(sampling, rngs, idle)
+        if bias is not None:
+            feeds["noise"] += bias
         chosen, log_probs, keys, values = self._step.run(STEP_OUTPUTS, feeds)
         self._cache.append(keys, values)
         return Step(self._spelled(chosen), log_probs)
@@ -230,15 +239,16 @@ class Session:
         return result
 
     def _drawing_inputs(
-        self, sampling: Sampling, rngs: Sequence[np.random.Generator]
+        self, sampling: Sampling, rngs: Sequence[np.random.Generator], idle: Collection[int]
     ) -> dict[str, NDArray[Any]]:
         n_values = sum(self._vocabulary.slot_sizes)
         noise = np.zeros((self.n_takes, n_values), np.float32)
         if not sampling.is_greedy:
-            for row, rng in zip(noise, rngs, strict=True):
-                row[:] = _gumbel(rng, n_values)
+            for number, (row, rng) in enumerate(zip(noise, rngs, strict=True)):
+                if number not in idle:
+                    row[:] = _gumbel(rng, n_values)
         return {
-            "program_ids": np.stack([_program_ids(s.programs) for s in self.sentences]),
+            "program_ids": _program_ids(tuple(s.programs for s in self.sentences)),
             "noise": noise,
             "temperature": sampling.slot_temperatures(N_SLOTS),
             "top_k": np.array(sampling.top_k or n_values),
@@ -249,13 +259,16 @@ class Session:
     def _spelled(self, chosen: NDArray[np.int64]) -> Events:
         """Return outputs of the heads (B, J) as events."""
         kinds = chosen[:, 0]
-        offsets = self._vocabulary.slot_offsets[kinds]
         events = np.zeros((len(chosen), N_COLUMNS), np.uint8)
-        events[:, :N_SLOTS] = np.where(offsets >= 0, chosen - offsets, 0)
-        for event, sentence in zip(events, self.sentences, strict=True):
-            if event[0] == Kind.NOTE:
+        events[:, :N_SLOTS] = chosen - _FIRST_VALUES[kinds]
+        for event, kind, sentence in zip(events, kinds.tolist(), self.sentences, strict=True):
+            if kind == Kind.NOTE:
                 event[PROGRAM] = sentence.programs[event[3]]
         return events
+
+
+_FIRST_VALUES = np.maximum(Vocabulary().slot_offsets, 0)
+"""Output of each head that spells value 0 of a kind, (kinds, J); 0 where a kind has none."""
 
 
 def _gumbel(rng: np.random.Generator, n: int) -> NDArray[np.float64]:
@@ -265,13 +278,21 @@ def _gumbel(rng: np.random.Generator, n: int) -> NDArray[np.float64]:
 
 
 @lru_cache(maxsize=64)
-def _program_ids(programs: tuple[int, ...]) -> NDArray[np.int64]:
-    """Return the embedding id of the program of each part, 0 where none is declared."""
-    rows = np.zeros((len(programs), N_COLUMNS), np.uint8)
-    rows[:, 0] = Kind.NOTE
-    rows[:, PROGRAM] = programs
-    ids = np.zeros(N_PARTS, np.int64)
-    ids[: len(programs)] = Vocabulary().ids(rows)[:, PROGRAM]
+def _program_ids(programs: tuple[tuple[int, ...], ...]) -> NDArray[np.int64]:
+    """Return for each take the embedding ids of its parts' programs, 0 where none is declared.
+
+    Args:
+        programs: The program values of each take.
+
+    Returns:
+        Shape (B, N_PARTS), for reading.
+    """
+    ids = np.zeros((len(programs), N_PARTS), np.int64)
+    for row, of_take in zip(ids, programs, strict=True):
+        notes = np.zeros((len(of_take), N_COLUMNS), np.uint8)
+        notes[:, 0] = Kind.NOTE
+        notes[:, PROGRAM] = of_take
+        row[: len(of_take)] = Vocabulary().ids(notes)[:, PROGRAM]
     return ids
 
 
@@ -283,24 +304,11 @@ def _continued(sentence: Sentence, events: Events) -> list[Sentence]:
     return said
 
 
-def _automaton_inputs(tables: list[Choices]) -> dict[str, NDArray[Any]]:
-    """Lay the tables of all takes under one another; each take begins at its own state."""
-    feeds: dict[str, NDArray[Any]] = {"state": np.arange(len(tables))}
-    if len(tables) == 1:  # nothing to copy
-        feeds |= {f"allowed_{slot}": states for slot, states in enumerate(tables[0].allowed)}
-        return feeds | {
-            f"follow_{slot}": states for slot, states in enumerate(tables[0].follow)
-        }
-    for slot in range(N_SLOTS):
-        feeds[f"allowed_{slot}"] = np.concatenate([table.allowed[slot] for table in tables])
-    for slot in range(N_SLOTS - 1):
-        n_states = [len(table.allowed[slot + 1]) for table in tables]
-        above = np.cumsum([0, *n_states[:-1]])
-        follow = [table.follow[slot] for table in tables]
-        feeds[f"follow_{slot}"] = np.concatenate(
-            [states + n for states, n in zip(follow, above, strict=True)]
-        )
-    return feeds
+def _automaton_inputs(automaton: Choices) -> dict[str, NDArray[Any]]:
+    """Return the tables of an automaton; each take begins at its own state."""
+    feeds: dict[str, NDArray[Any]] = {"state": np.arange(len(automaton.allowed[0]))}
+    feeds |= {f"allowed_{slot}": states for slot, states in enumerate(automaton.allowed)}
+    return feeds | {f"follow_{slot}": states for slot, states in enumerate(automaton.follow)}
 
 
 @lru_cache(maxsize=8)

@@ -4,7 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sideman.bundle import PREFILL, STEP, WEIGHTS, Bundle, write_bundle
+from sideman.bundle import (
+    ORIGINALITY,
+    PREFILL,
+    STEP,
+    WEIGHTS,
+    Bundle,
+    read_index,
+    write_bundle,
+)
 from sideman.errors import BundleError
 from sideman.files import refuse_existing
 from sideman.model.checkpoint import load_checkpoint
@@ -25,6 +33,7 @@ def export_bundle(
     *,
     precision: str = "int8",
     card: Mapping[str, Any] | None = None,
+    index: Path | None = None,
     force: bool = False,
 ) -> Bundle:
     """Write the bundle of a checkpoint.
@@ -34,11 +43,12 @@ def export_bundle(
         out: Folder to write.
         precision: `fp32`, or `int8` for 8-bit weights of all matrices.
         card: What else the card shall say; `name` defaults to the name of `out`.
+        index: Index of the training corpus, in which copies are looked for. None: leave it out.
         force: Replace what is there.
 
     Raises:
         RecipeError: If there is no checkpoint.
-        BundleError: If there is no such precision.
+        BundleError: If there is no such precision, or the index is of another corpus.
         OutputExists: If `out` exists and `force` is not given.
     """
     refuse_existing(out, force=force)
@@ -50,12 +60,14 @@ def export_bundle(
         "minutes": round(loaded.minutes, 1),
         "corpus_hash": loaded.corpus_hash,
     }
+    indices = {ORIGINALITY: read_index(index, loaded.corpus_hash)} if index else {}
     return bundle_network(
         loaded.network(),
         Vocabulary(loaded.styles),
         out,
         precision=precision,
         card={**said, **(card or {})},
+        more_files=indices,
         force=force,
     )
 
@@ -68,9 +80,10 @@ def bundle_network(
     precision: str,
     card: Mapping[str, Any],
     ring_slack: int = RING_SLACK,
+    more_files: Mapping[str, bytes] | None = None,
     force: bool = False,
 ) -> Bundle:
-    """Write the bundle of a network; see `export_bundle`.
+    """Write the bundle of a network; see `export_bundle` and `write_bundle`.
 
     Raises:
         BundleError: If there is no such precision.
@@ -93,4 +106,5 @@ def bundle_network(
         "network": network.config.to_dict(),
         "ring_slack": ring_slack,
     }
-    return write_bundle(out, said, vocabulary, {**files, WEIGHTS: weights}, force=force)
+    contents = {**files, WEIGHTS: weights, **(more_files or {})}
+    return write_bundle(out, said, vocabulary, contents, force=force)

@@ -13,7 +13,8 @@ does not.
 In here a place is the number of a tick in its bar: `beat` times ticks in a beat, plus `tick`.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -21,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sideman.errors import TokenError
 from sideman.score.harmony import NO_CHORD, QUALITIES
-from sideman.tokens.grammar import FOLLOWS, Position, Section, Sentence
+from sideman.tokens.grammar import FOLLOWS, GivenNote, Position, Section, Sentence
 from sideman.tokens.vocabulary import (
     ATTRIBUTES,
     BAR_TICKS_OF,
@@ -31,7 +32,6 @@ from sideman.tokens.vocabulary import (
     HELD,
     MAX_NUMERATOR,
     N_PARTS,
-    N_SLOTS,
     NUMERATOR_OF,
     UNSPECIFIED,
     Kind,
@@ -44,6 +44,9 @@ _SIZES = {attribute.name: attribute.size for attribute in ATTRIBUTES}
 
 Mask = NDArray[np.bool_]
 """True where something is allowed."""
+
+Leads = NDArray[np.int64]
+"""States of the next slot that values lead to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +99,12 @@ class Choices:
     """All events that may come next, as an automaton over the slots.
 
     State 0 of every slot but the first means "this kind has no such attribute": only value 0,
-    which says nothing. The first slot has one state.
+    which says nothing. The first slot has a state for each sentence that was asked about.
 
     Attributes:
         allowed: For each slot (states, slot size): True where a value may be chosen.
-        follow: For each slot but the last (states, slot size): state of the next slot.
+        follow: For each slot but the last (states, slot size): state of the next slot;
+            negative where a value may not be chosen.
     """
 
     allowed: tuple[Mask, ...]
@@ -122,12 +126,7 @@ def must_add(sentence: Sentence, limits: Limits, *, part: int, n_notes: int) -> 
         n_notes: How many notes it has to play yet, at least 1.
     """
     position = sentence.position
-    place = _place(position, sentence.metre)
-    play = _play_of(sentence, limits)
-    allowed = play.pitches[play.change(place), part].copy()
-    for beat, tick, owner, pitch in sentence.given.get(sentence.bar, ()):
-        if (beat, tick, owner) == (*position, part):
-            allowed[pitch] = False
+    allowed = _free_pitches(sentence, limits, part)
     pitches = np.zeros((N_PARTS, len(allowed)), bool)
     pitches[part] = _with_room(allowed, n_notes)
     return replace(
@@ -156,19 +155,44 @@ def choices(sentence: Sentence, limits: Limits | None = None) -> Choices:
         TokenError: If there is none: the sentence has ended, or the limits leave nothing. Or
             if the places of the limits are those of another metre.
     """
-    limits = limits or _NO_LIMITS
-    slots = [_Slot(slot) for slot in range(N_SLOTS)]
-    entry = np.full((1, len(Kind)), FORBIDDEN, np.int64)
-    for kind in FOLLOWS[sentence.section] & _CHOICES.keys():
-        if limits.kinds is None or limits.kinds[kind]:
-            entry[0, kind] = _CHOICES[kind](sentence, limits, slots)
-    if entry.max() < 0:
+    return choices_of([sentence], [limits])
+
+
+def choices_of(
+    sentences: Sequence[Sentence | None], limits: Sequence[Limits | None]
+) -> Choices:
+    """Return all events that may follow each of several sentences: see `choices`.
+
+    Each has its own state of the first slot, in order; states of what is alike they share. A
+    sentence that is None is not asked about: its state leads to an `END`.
+
+    Raises:
+        TokenError: If there is none for one of them, as with `choices`.
+    """
+    slots = _Slots()
+    entry = np.full((len(sentences), len(Kind)), FORBIDDEN, np.int64)
+    for leads, sentence, limit in zip(entry, sentences, limits, strict=True):
+        if sentence is None:
+            leads[Kind.END] = NOTHING
+        else:
+            _begin(leads, sentence, limit or _NO_LIMITS, slots)
+    return slots.choices(entry)
+
+
+def _begin(leads: Leads, sentence: Sentence, limits: Limits, slots: "_Slots") -> None:
+    """Fill in where the kinds lead after a sentence, (kinds,)."""
+    may_follow = None if limits.kinds is None else limits.kinds.tolist()
+    is_stuck = True
+    for kind, choices_of_kind in _CHOICES[sentence.section]:
+        if may_follow is None or may_follow[kind]:
+            state = choices_of_kind(sentence, limits, slots)
+            leads[kind] = state
+            is_stuck = is_stuck and state == FORBIDDEN
+    if is_stuck:
         msg = (
             f"nothing may follow in section {sentence.section.name}; the limits leave no event"
         )
         raise TokenError(msg)
-    allowed, follow = zip(_tables(entry), *(slot.tables() for slot in slots[1:]), strict=True)
-    return Choices(allowed=allowed, follow=follow[:-1])
 
 
 _NO_LIMITS = Limits()
@@ -194,8 +218,6 @@ _METRE = 1
 
 _MAY_LAST = np.arange(_SIZES["duration"]) != HELD
 _MAY_SOUND = np.arange(_SIZES["velocity"]) != UNSPECIFIED
-
-Leads = NDArray[np.int64]
 
 
 def _row(slot: int, kind: Kind, leads: ArrayLike) -> Leads:
@@ -248,53 +270,89 @@ def _fixed_states() -> tuple[Leads, ...]:
 _FIXED = _fixed_states()
 
 
-class _Slot:
-    """The states of one slot while they are collected."""
+_BLANK = tuple(np.full(size, FORBIDDEN, np.int64) for size in SLOT_SIZES)
+_N_FIXED = tuple(len(states) for states in _FIXED)
 
-    def __init__(self, slot: int) -> None:
-        self._slot = slot
-        self._blocks = [_FIXED[slot]]
-        self._n_states = len(_FIXED[slot])
 
-    def add(self, kind: Kind, leads: ArrayLike) -> int:
+class _Slots:
+    """The states of all slots while they are collected."""
+
+    def __init__(self) -> None:
+        self._blocks: list[list[Leads]] = [[] for _ in SLOT_SIZES]
+        self._n_states = list(_N_FIXED)
+        self._shifts: dict[_Play, tuple[int, ...]] = {}
+
+    def add(self, slot: int, kind: Kind, leads: Leads) -> int:
         """Add a state, as in `_row`; return its number, `FORBIDDEN` if no value is left."""
-        row = _row(self._slot, kind, leads)
-        if row.max() < 0:
+        if leads.max() < 0:
             return FORBIDDEN
-        self._blocks.append(row[None])
-        self._n_states += 1
-        return self._n_states - 1
+        row = _BLANK[slot].copy()
+        start = _STARTS[kind][slot]
+        row[start : start + len(leads)] = leads
+        return self._append(slot, row[None])
 
-    def add_all(self, kind: Kind, leads: Leads) -> NDArray[np.int64]:
+    def add_all(self, slot: int, kind: Kind, leads: Leads) -> NDArray[np.int64]:
         """Add states, each as with `add`: (n, values) to (n,)."""
         left = (leads.max(axis=1) >= 0).nonzero()[0]
-        rows = np.full((len(left), SLOT_SIZES[self._slot]), FORBIDDEN, np.int64)
-        start = _OFFSETS[kind, self._slot]
+        rows = np.full((len(left), SLOT_SIZES[slot]), FORBIDDEN, np.int64)
+        start = _STARTS[kind][slot]
         rows[:, start : start + leads.shape[1]] = leads[left]
         states = np.full(len(leads), FORBIDDEN, np.int64)
-        states[left] = np.arange(self._n_states, self._n_states + len(left))
-        self._blocks.append(rows)
-        self._n_states += len(left)
+        first = self._append(slot, rows)
+        states[left] = np.arange(first, first + len(left))
         return states
 
-    def copy(self) -> "_Slot":
-        """Return the same states, to add others to."""
-        other = _Slot(self._slot)
-        other._blocks, other._n_states = list(self._blocks), self._n_states
-        return other
+    def add_play(self, play: "_Play") -> tuple[int, ...]:
+        """Add the states of what may be played; return by how much its numbers rise."""
+        if play not in self._shifts:
+            shifts = tuple(
+                n_states - n_fixed if len(own) else 0
+                for n_states, n_fixed, own in zip(
+                    self._n_states, _N_FIXED, play.rows, strict=True
+                )
+            )
+            for slot, (own, shift) in enumerate(zip(play.rows, [*shifts[1:], 0], strict=True)):
+                if len(own):
+                    self._append(slot, _shifted(own, slot + 1, shift))
+            self._shifts[play] = shifts
+        return self._shifts[play]
 
-    def tables(self) -> tuple[Mask, Leads]:
-        """Return what is allowed and where it leads, both (states, slot size)."""
-        if len(self._blocks) == 1:
-            return _FIXED_TABLES[self._slot]
-        return _tables(np.concatenate(self._blocks))
+    def rows(self) -> tuple[Leads, ...]:
+        """Return the states that were added, for each slot (states, size)."""
+        return tuple(
+            np.concatenate(blocks) if blocks else _FIXED[slot][:0]
+            for slot, blocks in enumerate(self._blocks)
+        )
+
+    def choices(self, entry: Leads) -> Choices:
+        """Return the automaton of these states, and of first states (B, kinds)."""
+        follow = [
+            np.concatenate([fixed, *blocks]) if blocks else fixed
+            for fixed, blocks in zip(_FIXED, self._blocks, strict=True)
+        ]
+        follow[0] = entry
+        allowed = [
+            leads >= 0 if blocks else fixed
+            for leads, blocks, fixed in zip(follow, self._blocks, _FIXED_MASKS, strict=True)
+        ]
+        allowed[0] = entry >= 0
+        return Choices(allowed=tuple(allowed), follow=tuple(follow[:-1]))
+
+    def _append(self, slot: int, rows: Leads) -> int:
+        """Add rows; return the number of the first."""
+        first = self._n_states[slot]
+        self._blocks[slot].append(rows)
+        self._n_states[slot] = first + len(rows)
+        return first
 
 
-def _tables(leads: Leads) -> tuple[Mask, Leads]:
-    return leads >= 0, np.maximum(leads, NOTHING)
+def _shifted(leads: Leads, slot: int, shift: int) -> Leads:
+    """Return leads to states of a slot if those that are not fixed get higher numbers."""
+    return np.where(leads >= _N_FIXED[slot], leads + shift, leads) if shift else leads
 
 
-_FIXED_TABLES = tuple(_tables(leads) for leads in _FIXED)
+_STARTS: list[list[int]] = _OFFSETS.tolist()
+_FIXED_MASKS = tuple(leads >= 0 for leads in _FIXED)
 
 
 # ------------------------------------------------------------- the choices of a kind
@@ -303,18 +361,18 @@ _FIXED_TABLES = tuple(_tables(leads) for leads in _FIXED)
 # its first attribute.
 
 
-def _part_choices(sentence: Sentence, limits: Limits, slots: list[_Slot]) -> int:  # noqa: ARG001 (one of a family)
+def _part_choices(sentence: Sentence, limits: Limits, slots: _Slots) -> int:  # noqa: ARG001 (one of a family)
     """Any later part may change its controls; a new one gets the next number."""
     first, n_parts = sentence.last[0] + 1, len(sentence.programs)
     programs = np.array(sentence.programs[first:], np.int64)
     same = np.arange(_SIZES["program"]) == programs[:, None]
     leads = np.full(N_PARTS, FORBIDDEN)
-    leads[first:n_parts] = slots[2].add_all(Kind.PART, np.where(same, _ROLE, FORBIDDEN))
+    leads[first:n_parts] = slots.add_all(2, Kind.PART, np.where(same, _ROLE, FORBIDDEN))
     leads[n_parts : n_parts + 1] = _NEW_PROGRAM
-    return slots[1].add(Kind.PART, leads)
+    return slots.add(1, Kind.PART, leads)
 
 
-def _bar_choices(sentence: Sentence, limits: Limits, slots: list[_Slot]) -> int:
+def _bar_choices(sentence: Sentence, limits: Limits, slots: _Slots) -> int:
     if not sentence.programs:
         return FORBIDDEN
     pending = sentence.given.get(sentence.bar + 1)
@@ -322,19 +380,19 @@ def _bar_choices(sentence: Sentence, limits: Limits, slots: list[_Slot]) -> int:
         return _METRE
     tempo = _TEMPO
     if limits.tempos is not None:
-        tempo = slots[2].add(Kind.BAR, np.where(limits.tempos, NOTHING, FORBIDDEN))
+        tempo = slots.add(2, Kind.BAR, np.where(limits.tempos, NOTHING, FORBIDDEN))
     metres = _ALL_METRES if limits.time_signatures is None else limits.time_signatures
     if pending:
         beats = max(beat for beat, _, _, _ in pending)
         ticks = max(tick for _, tick, _, _ in pending)
         metres = metres & (beats < NUMERATOR_OF) & (ticks < BEAT_TICKS_OF)
-    return slots[1].add(Kind.BAR, np.where(metres, tempo, FORBIDDEN))
+    return slots.add(1, Kind.BAR, np.where(metres, tempo, FORBIDDEN))
 
 
 _ALL_METRES = np.ones(_SIZES["time_signature"], bool)
 
 
-def _chord_choices(sentence: Sentence, limits: Limits, slots: list[_Slot]) -> int:
+def _chord_choices(sentence: Sentence, limits: Limits, slots: _Slots) -> int:
     beat, tick = sentence.position
     if sentence.section is Section.BODY:  # a chord stands before the notes it begins with
         tick += 1
@@ -344,23 +402,33 @@ def _chord_choices(sentence: Sentence, limits: Limits, slots: list[_Slot]) -> in
     return _place_choices(Kind.CHORD, leads, sentence.metre, slots)
 
 
-def _note_choices(sentence: Sentence, limits: Limits, slots: list[_Slot]) -> int:
-    window = _window(sentence.position, sentence.metre, limits)
-    if window[0] >= window[1]:
+def _note_choices(sentence: Sentence, limits: Limits, slots: _Slots) -> int:
+    """The bar as a whole is known; the window is cut out of it, and its begin is told apart."""
+    begin, end = _window(sentence.position, sentence.metre, limits)
+    if begin >= end:
         return FORBIDDEN
     play = _play_of(sentence, limits)
-    slots[4:] = [slot.copy() for slot in play.slots]  # no other kind adds states to these
-    leads = _Notes(sentence, window, _first_places(sentence, limits), play, slots).leads()
-    if limits.places is not None:
-        leads[~_by_place(limits.places, sentence.metre)] = FORBIDDEN
-    return _place_choices(Kind.NOTE, leads, sentence.metre, slots)
+    shifts = slots.add_play(play)
+    places = _shifted(play.places, 3, shifts[3]).copy()
+    places[:begin] = places[end:] = FORBIDDEN
+    is_at_last = _place(sentence.position, sentence.metre) == begin
+    if sentence.last_note is not None and is_at_last and play.is_open[begin]:
+        places[begin] = _after_last(sentence, limits, play, slots)
+    n_ticks = _BEAT_TICKS[sentence.metre]
+    first, last = begin // n_ticks, (end - 1) // n_ticks
+    beats = _shifted(play.beats, 2, shifts[2]).copy()
+    beats[:first] = beats[last + 1 :] = FORBIDDEN
+    for beat in {first, last} if end % n_ticks else {first}:
+        inside = places[beat * n_ticks : (beat + 1) * n_ticks]
+        beats[beat] = slots.add(2, Kind.NOTE, inside)
+    return slots.add(1, Kind.NOTE, beats)
 
 
-def _end_choices(sentence: Sentence, limits: Limits, slots: list[_Slot]) -> int:  # noqa: ARG001 (one of a family)
+def _end_choices(sentence: Sentence, limits: Limits, slots: _Slots) -> int:  # noqa: ARG001 (one of a family)
     return NOTHING if sentence.can_end else FORBIDDEN
 
 
-_CHOICES = {
+_CHOICES_OF_KIND = {
     Kind.PART: _part_choices,
     Kind.BAR: _bar_choices,
     Kind.CHORD: _chord_choices,
@@ -368,13 +436,22 @@ _CHOICES = {
     Kind.END: _end_choices,
 }
 
+_CHOICES = {
+    section: [(kind, _CHOICES_OF_KIND[kind]) for kind in kinds & _CHOICES_OF_KIND.keys()]
+    for section, kinds in FOLLOWS.items()
+}
+
 
 # ---------------------------------------------------------------------- places
 
 
+_BEATS: list[int] = NUMERATOR_OF.tolist()
+_BEAT_TICKS: list[int] = BEAT_TICKS_OF.tolist()
+
+
 def _place(position: Position, metre: int) -> int:
     """Return how many places of the bar lie before a position, be it behind the bar's end."""
-    n_beats, n_ticks = int(NUMERATOR_OF[metre]), int(BEAT_TICKS_OF[metre])
+    n_beats, n_ticks = _BEATS[metre], _BEAT_TICKS[metre]
     beat, tick = position
     return min(beat * n_ticks + min(tick, n_ticks), n_beats * n_ticks)
 
@@ -401,16 +478,16 @@ def _by_place(mask: Mask, metre: int) -> Mask:
     return mask.ravel()
 
 
-def _place_choices(kind: Kind, leads: Leads, metre: int, slots: list[_Slot]) -> int:
+def _place_choices(kind: Kind, leads: Leads, metre: int, slots: _Slots) -> int:
     """Add states for beats and ticks, where each place leads as `leads`, (places,), says."""
     beats = leads.reshape(NUMERATOR_OF[metre], BEAT_TICKS_OF[metre])
-    return slots[1].add(kind, slots[2].add_all(kind, beats))
+    return slots.add(1, kind, slots.add_all(2, kind, beats))
 
 
 # ----------------------------------------------------------------------- notes
 #
-# What notes may be is the same for many an event, and is kept; only where notes are given, and
-# at the place of the last one, it is more narrow.
+# What notes may be in a bar is the same for many an event and many a take, and is kept; only at
+# the place of the last note it is more narrow.
 #
 # Letters in shapes: C changes of the pitches, P declared parts, V pitch values, N places.
 
@@ -424,10 +501,11 @@ class _NoteLimits:
     at_least: NDArray[np.int64] | None
     durations: Mask | None
     velocities: Mask | None
+    places: Mask | None
 
     def _ids(self) -> tuple[int, ...]:
         values = (self.pitches, self.pitches_from, self.at_least)
-        return tuple(map(id, (*values, self.durations, self.velocities)))
+        return tuple(map(id, (*values, self.durations, self.velocities, self.places)))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _NoteLimits) and self._ids() == other._ids()
@@ -437,28 +515,72 @@ class _NoteLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class _Contents:
+    """Limits of notes, and the contents of their arrays; equal if these are."""
+
+    contents: tuple[object, ...]
+    limits: _NoteLimits = field(compare=False)
+
+
+@lru_cache(maxsize=128)  # some for each of many takes
+def _first_like(limits: _NoteLimits) -> _NoteLimits:
+    """Return the first limits that allow the same: those of several takes are often alike."""
+    arrays = (limits.pitches, limits.at_least, limits.durations, limits.velocities)
+    changes = [(position, mask.tobytes()) for position, mask in limits.pitches_from]
+    contents = [
+        None if array is None else (array.shape, array.tobytes())
+        for array in (*arrays, limits.places)
+    ]
+    return _first_of(_Contents((*contents, *changes), limits))
+
+
+@lru_cache(maxsize=128)
+def _first_of(contents: _Contents) -> _NoteLimits:
+    return contents.limits
+
+
+@dataclass(frozen=True, slots=True)
+class _BarLimits:
+    """All that matters for what notes may be in a bar.
+
+    Attributes:
+        programs: Program value of each declared part.
+        metre: Time signature value.
+        given: Notes given in the bar.
+        parts: The parts that may play, as bytes; None: all.
+        parts_from: The first position of each, as bytes; None: the first of the bar.
+        of_notes: What `Limits` say of notes.
+    """
+
+    programs: tuple[int, ...]
+    metre: int
+    given: frozenset[GivenNote]
+    parts: bytes | None
+    parts_from: bytes | None
+    of_notes: _NoteLimits
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Play:
     """What the parts may play in a bar, and the states of that.
 
     Attributes:
-        changes: Places from which on other pitches are allowed, (C,); the first is 0.
-        pitches: The pitches allowed from each on, (C, P, V).
-        at_least: How many notes each part plays where it plays, (P,); None: one.
+        parts: Where the parts lead at each place, be it open or not, (N, P).
         durations: State of the durations of each part, (P,).
-        states: State of the pitches of each part from each change on, (C, P).
-        slots: Those of pitch, duration and velocity, with these states.
+        first_places: The first place at which each part may play, (P,).
+        is_open: Whether notes may begin at each place, (N,).
+        places: State of the parts at each place, (N,).
+        beats: State of the ticks of each beat, (beats,).
+        rows: The states of each slot beside those that are always there, (states, size).
     """
 
-    changes: NDArray[np.int64]
-    pitches: Mask
-    at_least: NDArray[np.int64] | None
+    parts: Leads
     durations: NDArray[np.int64]
-    states: NDArray[np.int64]
-    slots: tuple[_Slot, ...]
-
-    def change(self, places: ArrayLike) -> NDArray[np.int64]:
-        """Return which change holds at places."""
-        return np.searchsorted(self.changes, places, side="right") - 1
+    first_places: NDArray[np.int64]
+    is_open: Mask
+    places: NDArray[np.int64]
+    beats: NDArray[np.int64]
+    rows: tuple[Leads, ...]
 
 
 def _play_of(sentence: Sentence, limits: Limits) -> _Play:
@@ -468,32 +590,116 @@ def _play_of(sentence: Sentence, limits: Limits) -> _Play:
         at_least=limits.at_least,
         durations=limits.durations,
         velocities=limits.velocities,
+        places=limits.places,
     )
-    return _play(sentence.programs, sentence.metre, of_notes)
+    n_parts = len(sentence.programs)
+    of_bar = _BarLimits(
+        programs=sentence.programs,
+        metre=sentence.metre,
+        given=sentence.given.get(sentence.bar, _NONE_GIVEN),
+        parts=None if limits.parts is None else limits.parts[:n_parts].tobytes(),
+        parts_from=(
+            None if limits.parts_from is None else limits.parts_from[:n_parts].tobytes()
+        ),
+        of_notes=_first_like(of_notes),
+    )
+    return _play(of_bar)
 
 
-@lru_cache(maxsize=128)  # some for each of many takes
-def _play(programs: tuple[int, ...], metre: int, limits: _NoteLimits) -> _Play:
-    n_parts = len(programs)
-    places = [0, *(_place(position, metre) for position, _ in limits.pitches_from)]
-    masks = [_ALL_PITCHES, *(mask for _, mask in limits.pitches_from)]
-    pitches = _pitches_of(programs) & np.array([mask[:n_parts] for mask in masks])
-    if limits.pitches is not None:
-        pitches &= limits.pitches[:n_parts]
-    at_least = None if limits.at_least is None else limits.at_least[:n_parts]
-    slots = tuple(_Slot(slot) for slot in (4, 5, 6))
-    durations = _duration_states(n_parts, limits, slots)
-    allowed = pitches if at_least is None else _with_room(pitches, at_least)
-    leads = np.where(allowed, durations[:, None], FORBIDDEN)
-    states = slots[0].add_all(Kind.NOTE, leads.reshape(-1, _SIZES["pitch"]))
+_NONE_GIVEN: frozenset[GivenNote] = frozenset()
+
+
+@lru_cache(maxsize=128)
+def _play(of_bar: _BarLimits) -> _Play:
+    slots = _Slots()
+    metre, of_notes = of_bar.metre, of_bar.of_notes
+    first_places = _first_places(of_bar)
+    durations = _duration_states(len(of_bar.programs), of_notes, slots)
+    leads = _part_leads(of_bar, durations, slots)
+    leads[np.arange(len(leads))[:, None] < first_places] = FORBIDDEN
+    is_new = np.append(True, np.any(leads[1:] != leads[:-1], axis=1))
+    places = slots.add_all(3, Kind.NOTE, leads[is_new])[is_new.cumsum() - 1]
+    is_open = np.ones(len(leads), bool)
+    if of_notes.places is not None:
+        is_open = _by_place(of_notes.places, metre)
+        places[~is_open] = FORBIDDEN
+    by_beat = places.reshape(_BEATS[metre], _BEAT_TICKS[metre])
     return _Play(
-        changes=np.array(places),
-        pitches=pitches,
-        at_least=at_least,
+        parts=leads,
         durations=durations,
-        states=states.reshape(-1, n_parts),
-        slots=slots,
+        first_places=first_places,
+        is_open=is_open,
+        places=places,
+        beats=slots.add_all(2, Kind.NOTE, by_beat),
+        rows=slots.rows(),
     )
+
+
+def _first_places(of_bar: _BarLimits) -> NDArray[np.int64]:
+    """Return the first place at which each declared part may play, (P,)."""
+    n_parts, n_ticks = len(of_bar.programs), _BEAT_TICKS[of_bar.metre]
+    places = np.zeros(n_parts, np.int64)
+    if of_bar.parts_from is not None:
+        beats, ticks = np.frombuffer(of_bar.parts_from, np.int64).reshape(n_parts, 2).T
+        places = beats * n_ticks + np.minimum(ticks, n_ticks)
+    if of_bar.parts is not None:
+        may_play = np.frombuffer(of_bar.parts, bool)
+        places = np.where(may_play, places, BAR_TICKS_OF[of_bar.metre])
+    return places
+
+
+def _duration_states(n_parts: int, of_notes: _NoteLimits, slots: _Slots) -> NDArray[np.int64]:
+    """Add states for durations and velocities; return those of each part's durations, (P,)."""
+    if of_notes.durations is None and of_notes.velocities is None:
+        return np.full(n_parts, _DURATION)
+    velocities = np.array([_VELOCITY])
+    if of_notes.velocities is not None:
+        sounds = _MAY_SOUND & np.atleast_2d(of_notes.velocities)[:n_parts]
+        velocities = slots.add_all(6, Kind.NOTE, np.where(sounds, NOTHING, FORBIDDEN))
+    durations = _MAY_LAST if of_notes.durations is None else of_notes.durations
+    lasts = _MAY_LAST & np.atleast_2d(durations)[:n_parts]
+    leads = np.where(lasts, velocities[:, None], FORBIDDEN)
+    return np.broadcast_to(slots.add_all(5, Kind.NOTE, leads), n_parts)
+
+
+def _part_leads(of_bar: _BarLimits, durations: NDArray[np.int64], slots: _Slots) -> Leads:
+    """Add states for pitches; return where the parts lead at each place, (N, P)."""
+    n_parts, of_notes = len(of_bar.programs), of_bar.of_notes
+    starts, pitches = _pitches(of_bar)
+    fewest = np.ones(n_parts, np.int64)
+    if of_notes.at_least is not None:
+        fewest = of_notes.at_least[:n_parts]
+    leads_to = np.where(_with_room(pitches, fewest), durations[:, None], FORBIDDEN)
+    states = slots.add_all(4, Kind.NOTE, leads_to.reshape(-1, _SIZES["pitch"]))
+    each_place = np.arange(BAR_TICKS_OF[of_bar.metre])
+    change = np.searchsorted(starts, each_place, side="right") - 1
+    leads = states.reshape(-1, n_parts)[change]
+    if of_bar.given:
+        n_ticks = _BEAT_TICKS[of_bar.metre]
+        given = [
+            (beat * n_ticks + tick, part, pitch) for beat, tick, part, pitch in of_bar.given
+        ]
+        owners = sorted({(place, part) for place, part, _ in given})
+        row_of = {owner: row for row, owner in enumerate(owners)}
+        rows = [row_of[place, part] for place, part, _ in given]
+        place, part = np.array(owners).T
+        free = pitches[change[place], part]
+        free[rows, [pitch for _, _, pitch in given]] = False
+        free = _with_room(free, fewest[part] - np.bincount(rows))
+        leads_to = np.where(free, durations[part, None], FORBIDDEN)
+        leads[place, part] = slots.add_all(4, Kind.NOTE, leads_to)
+    return leads
+
+
+def _pitches(of_bar: _BarLimits) -> tuple[list[int], Mask]:
+    """Return at which places other pitches are allowed, and which from each on, (C, P, V)."""
+    n_parts, of_notes = len(of_bar.programs), of_bar.of_notes
+    starts = [0, *(_place(position, of_bar.metre) for position, _ in of_notes.pitches_from)]
+    masks = [_ALL_PITCHES, *(mask for _, mask in of_notes.pitches_from)]
+    pitches = _pitches_of(of_bar.programs) & np.array([mask[:n_parts] for mask in masks])
+    if of_notes.pitches is not None:
+        pitches &= of_notes.pitches[:n_parts]
+    return starts, pitches
 
 
 _ALL_PITCHES = np.ones((N_PARTS, _SIZES["pitch"]), bool)
@@ -503,23 +709,6 @@ def _pitches_of(programs: tuple[int, ...]) -> Mask:
     """Return which pitch values parts of these programs play, (P, V)."""
     is_drum = np.array(programs) >= FIRST_KIT
     return np.asarray(is_drum[:, None] == (np.arange(_SIZES["pitch"]) >= FIRST_DRUM))
-
-
-def _duration_states(
-    n_parts: int, limits: _NoteLimits, slots: tuple[_Slot, ...]
-) -> NDArray[np.int64]:
-    """Add states for durations and velocities; return those of each part's durations, (P,)."""
-    if limits.durations is None and limits.velocities is None:
-        return np.full(n_parts, _DURATION)
-    _, duration_slot, velocity_slot = slots
-    velocities = np.array([_VELOCITY])
-    if limits.velocities is not None:
-        sounds = _MAY_SOUND & np.atleast_2d(limits.velocities)[:n_parts]
-        velocities = velocity_slot.add_all(Kind.NOTE, np.where(sounds, NOTHING, FORBIDDEN))
-    durations = _MAY_LAST if limits.durations is None else limits.durations
-    lasts = _MAY_LAST & np.atleast_2d(durations)[:n_parts]
-    leads = np.where(lasts, velocities[:, None], FORBIDDEN)
-    return np.broadcast_to(duration_slot.add_all(Kind.NOTE, leads), n_parts)
 
 
 def _with_room(allowed: Mask, n_notes: ArrayLike) -> Mask:
@@ -533,110 +722,36 @@ def _with_room(allowed: Mask, n_notes: ArrayLike) -> Mask:
     return np.asarray(allowed & (n_from_here >= np.asarray(n_notes)[..., None]))
 
 
-def _first_places(sentence: Sentence, limits: Limits) -> NDArray[np.int64]:
-    """Return the first place at which each declared part may play, (P,)."""
-    n_parts, metre = len(sentence.programs), sentence.metre
-    places = np.zeros(n_parts, np.int64)
-    if limits.parts_from is not None:
-        beats, ticks = limits.parts_from[:n_parts].T
-        places = beats * BEAT_TICKS_OF[metre] + np.minimum(ticks, BEAT_TICKS_OF[metre])
-    if limits.parts is not None:
-        places = np.where(limits.parts[:n_parts], places, BAR_TICKS_OF[metre])
-    return places
+def _free_pitches(sentence: Sentence, limits: Limits, part: int) -> Mask:
+    """Return the pitches that a part may play at the sentence's position and are not given."""
+    position, metre = sentence.position, sentence.metre
+    allowed: Mask = _pitches_of(sentence.programs[part : part + 1])[0]
+    if limits.pitches is not None:
+        allowed &= limits.pitches[part]
+    place = _place(position, metre)
+    begun = [mask for begin, mask in limits.pitches_from if _place(begin, metre) <= place]
+    if begun:
+        allowed &= begun[-1][part]
+    for beat, tick, owner, pitch in sentence.given.get(sentence.bar, ()):
+        if (beat, tick, owner) == (*position, part):
+            allowed[pitch] = False
+    return allowed
 
 
-_Placed = tuple[int, int, int]
-"""Place, part and pitch of a note."""
+def _after_last(sentence: Sentence, limits: Limits, play: _Play, slots: _Slots) -> int:
+    """Add the state of the parts at the place of the last note, which other notes follow.
 
-
-@dataclass(frozen=True, slots=True)
-class _Notes:
-    """The notes that may come next in this bar.
-
-    A place is crowded if notes are given there, or if it is that of the last note: not every
-    note may be written there that might be elsewhere.
-
-    Attributes:
-        sentence: What has been said.
-        window: First place at which they may begin, and the end of these.
-        first_places: The first place at which each part may play, (P,).
-        play: What may be played.
-        slots: To add states to.
+    However many a part plays at least: it plays there already.
     """
-
-    sentence: Sentence
-    window: tuple[int, int]
-    first_places: NDArray[np.int64]
-    play: _Play
-    slots: list[_Slot]
-
-    def leads(self) -> Leads:
-        """Add the states of parts; return where the places of the bar lead, (places,)."""
-        begin, end = self.window
-        leads = np.full(BAR_TICKS_OF[self.sentence.metre], FORBIDDEN)
-        changes = {*self.play.changes.tolist(), *self.first_places.tolist()}
-        places = [begin, *sorted(place for place in changes if begin < place < end)]
-        states = self.slots[3].add_all(Kind.NOTE, self._part_leads(places))
-        for place, state in zip(places, states.tolist(), strict=True):
-            leads[place:end] = state
-        last, taken = self._last(), self._given()
-        if last is not None:
-            taken.append(last)
-        if taken:
-            crowded = sorted({place for place, _, _ in taken})
-            part_leads = self._crowded_part_leads(crowded, taken, last)
-            leads[crowded] = self.slots[3].add_all(Kind.NOTE, part_leads)
-        return leads
-
-    def _part_leads(self, places: list[int]) -> Leads:
-        """Return where the parts lead at places that are not crowded, (N, P)."""
-        may_begin = self.first_places <= np.array(places)[:, None]
-        return np.where(may_begin, self.play.states[self.play.change(places)], FORBIDDEN)
-
-    def _crowded_part_leads(
-        self, places: list[int], taken: list[_Placed], last: _Placed | None
-    ) -> Leads:
-        """Add states for pitches at crowded places; return where the parts lead, (N, P).
-
-        Args:
-            places: The crowded places, in order.
-            taken: The notes given there, and the last one.
-            last: The last note, if the window begins there.
-        """
-        owners = sorted({(place, part) for place, part, _ in taken})
-        row_of = {owner: row for row, owner in enumerate(owners)}
-        rows = [row_of[place, part] for place, part, _ in taken]
-        place, part = np.array(owners).T
-        pitches = self.play.pitches[self.play.change(place), part]
-        pitches[rows, [pitch for _, _, pitch in taken]] = False
-        if last is not None:
-            pitches[row_of[last[:2]], : last[2]] = False
-        if self.play.at_least is not None:
-            n_more = self.play.at_least[part] - np.bincount(rows)
-            if last is not None:
-                n_more[row_of[last[:2]]] = 0  # it plays there already
-            pitches = _with_room(pitches, n_more)
-        pitch_leads = np.where(pitches, self.play.durations[part, None], FORBIDDEN)
-        states = self.slots[4].add_all(Kind.NOTE, pitch_leads)
-        leads = self._part_leads(places)
-        may_begin = self.first_places[part] <= place
-        place_row = np.searchsorted(places, place)
-        leads[place_row, part] = np.where(may_begin, states, FORBIDDEN)
-        if last is not None:
-            leads[0, : last[1]] = FORBIDDEN
-        return leads
-
-    def _given(self) -> list[_Placed]:
-        """Return the notes given in the window."""
-        begin, end = self.window
-        n_ticks = int(BEAT_TICKS_OF[self.sentence.metre])
-        notes = self.sentence.given.get(self.sentence.bar, ())
-        placed = [(beat * n_ticks + tick, part, pitch) for beat, tick, part, pitch in notes]
-        return [note for note in placed if begin <= note[0] < end]
-
-    def _last(self) -> _Placed | None:
-        """Return the last note, if the window begins at its place."""
-        begin, note = self.window[0], self.sentence.last_note
-        if note is None or _place(self.sentence.position, self.sentence.metre) != begin:
-            return None
-        return (begin, *note)
+    assert sentence.last_note is not None
+    part, pitch = sentence.last_note
+    shifts = slots.add_play(play)
+    place = _place(sentence.position, sentence.metre)
+    leads = _shifted(play.parts[place], 4, shifts[4]).copy()
+    leads[: part + 1] = FORBIDDEN
+    if play.first_places[part] <= place:
+        free = _free_pitches(sentence, limits, part)
+        free[: pitch + 1] = False
+        duration = _shifted(play.durations[part], 5, shifts[5])
+        leads[part] = slots.add(4, Kind.NOTE, np.where(free, duration, FORBIDDEN))
+    return slots.add(3, Kind.NOTE, leads)

@@ -198,8 +198,8 @@ def _given(sentence: Sentence, row: list[int]) -> Sentence:
 
 def _chord(sentence: Sentence, row: list[int]) -> Sentence:
     _check_position(sentence, row)
-    last = _later(sentence, (row[1], row[2], 0, 0, 0), {Section.BODY})
-    return replace(sentence, section=Section.BODY, last=last)
+    last = _later(sentence, (row[1], row[2], 0, 0, 0), _IN_BODY)
+    return _in_body(sentence, last)
 
 
 def _note(sentence: Sentence, row: list[int]) -> Sentence:
@@ -211,8 +211,8 @@ def _note(sentence: Sentence, row: list[int]) -> Sentence:
             f"the note at beat {beat}, tick {tick}, part {part}, pitch {pitch} is given already"
         )
         raise TokenError(msg)
-    last = _later(sentence, (beat, tick, 1, part, pitch), {Section.BODY})
-    return replace(sentence, section=Section.BODY, last=last)
+    last = _later(sentence, (beat, tick, 1, part, pitch), _IN_BODY)
+    return _in_body(sentence, last)
 
 
 def _end(sentence: Sentence, row: list[int]) -> Sentence:  # noqa: ARG001 (one of a family)
@@ -231,6 +231,22 @@ _ADVANCE = {
     Kind.NOTE: _note,
     Kind.END: _end,
 }
+
+
+_IN_BODY = {Section.BODY}
+
+
+def _in_body(sentence: Sentence, last: tuple[int, ...]) -> Sentence:
+    """Return the sentence after a note or chord; `replace` would take twice as long."""
+    return Sentence(
+        section=Section.BODY,
+        programs=sentence.programs,
+        bar=sentence.bar,
+        metre=sentence.metre,
+        last=last,
+        given=sentence.given,
+        may_end=sentence.may_end,
+    )
 
 
 def _later(sentence: Sentence, key: tuple[int, ...], sections: set[Section]) -> tuple[int, ...]:

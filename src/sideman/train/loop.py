@@ -1,10 +1,9 @@
-"""The training loop: plain, resumable, one process."""
+"""The training loop: resumable at any step, by one process or by many."""
 
-import json
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,22 +15,23 @@ from tqdm import tqdm
 
 from sideman.corpus.shards import Corpus, Piece, open_corpus
 from sideman.errors import CorpusError, RecipeError
-from sideman.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from sideman.model.checkpoint import Checkpoint
 from sideman.model.network import PRESETS, Network
-from sideman.tokens.vocabulary import N_COLUMNS, N_SLOTS
-from sideman.train.measure import NATS_PER_BIT, batch_nats, bits_per_note
+from sideman.train.feed import Sampler, batches
+from sideman.train.folder import RunFolder
+from sideman.train.measure import NATS_PER_BIT, batch_nats, slot_nats
+from sideman.train.processes import Processes, join_processes
 from sideman.train.recipe import Recipe
-from sideman.train.windows import Batch, WindowSampler, batches
-
-CHECKPOINT_NAME = "checkpoint.pt"
-METRICS_NAME = "metrics.jsonl"
-RECIPE_NAME = "recipe.json"
+from sideman.train.schedule import learning_rate_share
+from sideman.train.speed import choose_speed
+from sideman.train.watch import SLOT_NAMES, Watch
+from sideman.train.windows import Batch, WindowSampler
 
 VALIDATION_SEED = 0
 """Of the rows measured: the same in every run, so that runs can be compared."""
 
-LOWEST_WARMUP = 0.01
-"""Share of the peak learning rate that the first step has."""
+Rehearse = Callable[[Path, Path], object]
+"""Lets the model of a checkpoint play into a folder."""
 
 SECONDS_PER_MINUTE = 60.0
 PROGRESS_FORMAT = "{percentage:5.1f}% |{bar:20}| {elapsed} < {remaining}{postfix}"
@@ -52,6 +52,23 @@ class TrainReport:
     valid_bits_per_note: float
 
 
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What a run learns from and what it is measured on.
+
+    Attributes:
+        sampler: Draws the rows of the batches.
+        valid: Rows that are measured.
+        styles: Style labels of both.
+        corpus_hash: Fingerprint of the music.
+    """
+
+    sampler: Sampler
+    valid: Batch
+    styles: tuple[str, ...]
+    corpus_hash: str
+
+
 def train(
     recipe: Recipe,
     corpus_folder: Path,
@@ -59,9 +76,12 @@ def train(
     *,
     minutes: float | None = None,
     resume: bool = True,
+    rehearse: Rehearse | None = None,
     progress: bool = True,
 ) -> TrainReport:
-    """Train a network on a corpus; the run folder `out` holds checkpoint, recipe and metrics.
+    """Train a network on a corpus; for the run folder `out` see `RunFolder`.
+
+    Started by `torchrun`, its processes share every batch: the same is learned, faster.
 
     Args:
         recipe: Settings.
@@ -69,6 +89,8 @@ def train(
         out: Run folder; a checkpoint in it is gone on from.
         minutes: Instead of the recipe's minutes or steps.
         resume: False starts anew and needs an `out` without a checkpoint.
+        rehearse: Called every so many steps, if the recipe wants it, with the checkpoint and
+            a folder for what the model then plays.
         progress: Show a progress bar on stderr.
 
     Raises:
@@ -80,34 +102,109 @@ def train(
         recipe = replace(recipe, minutes=minutes, steps=0)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
-    return _Run(recipe, open_corpus(corpus_folder), out, resume=resume).go(progress=progress)
+    corpus = open_corpus(corpus_folder)
+    network = new_network(recipe, corpus)
+    lesson = corpus_lesson(recipe, corpus)
+    with join_processes() as processes:
+        run = Run(recipe, network, lesson, RunFolder(out), processes)
+        run.rehearse = rehearse
+        run.begin(resume=resume)
+        return run.go(progress=progress and processes.is_first)
 
 
-class _Run:
-    """One run: network, optimisers, where it stands."""
+def new_network(recipe: Recipe, corpus: Corpus) -> Network:
+    """Return a network that has learned nothing.
 
-    def __init__(self, recipe: Recipe, corpus: Corpus, out: Path, *, resume: bool) -> None:
-        if recipe.preset not in PRESETS:
-            msg = f"there is no preset {recipe.preset!r}; there are {', '.join(PRESETS)}"
+    Raises:
+        RecipeError: If there is no such preset.
+    """
+    if recipe.preset not in PRESETS:
+        msg = f"there is no preset {recipe.preset!r}; there are {', '.join(PRESETS)}"
+        raise RecipeError(msg)
+    torch.manual_seed(recipe.seed)
+    config = replace(PRESETS[recipe.preset], context=recipe.context)
+    return Network(config, corpus.vocabulary)
+
+
+def corpus_lesson(recipe: Recipe, corpus: Corpus) -> Lesson:
+    """Return the lesson that a corpus holds.
+
+    Raises:
+        CorpusError: If it has no piece for training or none for validation.
+    """
+    return Lesson(
+        WindowSampler(corpus, _pieces(corpus, "train"), recipe),
+        validation_batch(recipe, corpus),
+        corpus.vocabulary.styles,
+        corpus.hash(),
+    )
+
+
+def validation_batch(recipe: Recipe, corpus: Corpus) -> Batch:
+    """Return the rows that a recipe measures on: windows as they are, not augmented.
+
+    Raises:
+        CorpusError: If the corpus has no piece for validation.
+    """
+    sampler = WindowSampler(corpus, _pieces(corpus, "valid"), recipe.unchanged())
+    return sampler.batch(np.random.default_rng(VALIDATION_SEED).spawn(recipe.validation_rows))
+
+
+class Run:
+    """One run: network, optimisers, where it stands.
+
+    Args:
+        recipe: Settings.
+        network: Learns.
+        lesson: What it learns from.
+        folder: Where checkpoints and figures go.
+        processes: Share the work; this is one of them.
+
+    Raises:
+        RecipeError: If the rows of a batch cannot be shared.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        network: Network,
+        lesson: Lesson,
+        folder: RunFolder,
+        processes: Processes,
+    ) -> None:
+        if recipe.batch_rows % processes.count:
+            msg = (
+                f"batch_rows is {recipe.batch_rows}; {processes.count} processes cannot share "
+                f"that, make it a multiple of them"
+            )
             raise RecipeError(msg)
-        self.recipe, self.corpus, self.out = recipe, corpus, out
-        self.feed = WindowSampler(corpus, _pieces(corpus, "train"), recipe)
-        # As they are, so that runs with different augmentation can be compared.
-        self.valid = WindowSampler(corpus, _pieces(corpus, "valid"), recipe.unchanged()).batch(
-            np.random.default_rng(VALIDATION_SEED), recipe.validation_rows
-        )
-        torch.manual_seed(recipe.seed)
-        config = replace(PRESETS[recipe.preset], context=recipe.context)
-        self.network = Network(config, corpus.vocabulary)
+        self.recipe, self.lesson, self.folder = recipe, lesson, folder
+        self.processes, self.device = processes, processes.device
+        self.network = network.to(self.device)
         self.optimizers = _optimizers(self.network, recipe)
         self.step, self.minutes = 0, 0.0
-        self._begin_or_resume(resume=resume)
-        self.use_bf16 = _use_bf16(self.network, recipe)
+        self._lowest, self._saved = math.inf, 0.0
+        self._watch = Watch(lesson.valid)
+        self.rehearse: Rehearse | None = None
+
+    def begin(self, *, resume: bool) -> None:
+        """Go on from a checkpoint in the folder, if there is one, and make the folder ready.
+
+        Raises:
+            RecipeError: If there is one and it is not to be resumed, or is of another kind.
+        """
+        checkpoint = self.folder.last(resume=resume)
+        if checkpoint is not None:
+            self._restore(checkpoint)
+        if self.processes.is_first:
+            self.folder.begin(self.recipe, self.lesson.corpus_hash, self.step)
+            self._lowest = self.folder.lowest()
 
     def go(self, *, progress: bool) -> TrainReport:
         """Train until the minutes (or the steps) are over."""
+        self.choose_speed()
+        feed = batches(self.lesson.sampler, self.recipe, self.step, self.processes)
         valid_bits = math.nan
-        feed = batches(self.feed, self.recipe, self.step)
         with tqdm(
             total=1.0,
             initial=min(self._progress(), 1.0),
@@ -115,61 +212,68 @@ class _Run:
             disable=not progress,
         ) as bar:
             while self._progress() < 1:
-                row = self._timed_step(feed)
+                row = self.timed_step(feed)
                 if self._progress() >= 1 or self.step % self.recipe.validate_every == 0:
-                    valid_bits = self._validate()
-                    row["valid_bits_per_note"] = valid_bits
-                self._log(row)
-                if "valid_bits_per_note" in row:
-                    self._save()
+                    row |= self._validate()
+                    valid_bits = row["valid_bits_per_note"]
+                self._keep(row)
                 bar.update(min(self._progress(), 1.0) - bar.n)
                 bar.set_postfix_str(
                     f"step {self.step}, {row['bits_per_note']:.2f} bits/note, "
-                    f"valid {valid_bits:.2f}"
+                    f"valid {valid_bits:.2f}, {row['notes_per_s']:,.0f} notes/s"
                 )
         if math.isnan(valid_bits):  # nothing was left to do
-            valid_bits = self._validate()
-        return TrainReport(self.out / CHECKPOINT_NAME, self.step, valid_bits)
+            valid_bits = self._validate()["valid_bits_per_note"]
+        return TrainReport(self.folder.checkpoint, self.step, valid_bits)
 
-    def _begin_or_resume(self, *, resume: bool) -> None:
-        """Make the run folder ready, and go on from a checkpoint that lies in it."""
-        path = self.out / CHECKPOINT_NAME
-        if path.exists():
-            if not resume:
-                msg = f"{path} exists already; resume it, or name another run folder"
-                raise RecipeError(msg)
-            self._restore(load_checkpoint(path))
-        self.out.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(self.recipe.to_dict(), indent=1)
-        (self.out / RECIPE_NAME).write_text(text + "\n", encoding="utf-8")
-        _forget_after(self.out / METRICS_NAME, self.step)
+    def choose_speed(self) -> None:
+        """Settle how to compute; comes before the first step."""
+        self._speed = choose_speed(
+            self.network, self.recipe, self.processes, seconds_left=self.seconds_left
+        )
+
+    def timed_step(self, feed: Iterator[Batch]) -> dict[str, float]:
+        """Draw a batch, learn from it, and return the figures to log."""
+        began = time.monotonic()
+        row = self._one_step(next(feed))
+        took_s = self._take_time(began)
+        return row | {
+            "minutes": round(self.minutes, 3),
+            "notes_per_s": round(row["notes"] / max(took_s, 1e-9), 1),
+        }
+
+    def seconds_left(self, step_s: float) -> float:
+        """Return how long the run still takes if a step takes so long."""
+        if self.recipe.steps:
+            return (self.recipe.steps - self.step) * step_s
+        return (self.recipe.minutes - self.minutes) * SECONDS_PER_MINUTE
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         if checkpoint.config != self.network.config:
             begun, context = checkpoint.recipe.get("preset"), checkpoint.config.context
             msg = (
-                f"{self.out} was begun with preset {begun!r} and context {context}, the "
-                f"recipe says {self.recipe.preset!r} and {self.recipe.context}; "
+                f"{self.folder.path} was begun with preset {begun!r} and context {context}, "
+                f"the recipe says {self.recipe.preset!r} and {self.recipe.context}; "
                 f"name another run folder"
             )
             raise RecipeError(msg)
-        if checkpoint.styles != self.corpus.vocabulary.styles:
-            begun, here = ", ".join(checkpoint.styles), ", ".join(self.corpus.vocabulary.styles)
+        if checkpoint.styles != self.lesson.styles:
+            begun, here = ", ".join(checkpoint.styles), ", ".join(self.lesson.styles)
             msg = (
-                f"{self.out} was begun with the styles {begun}, the corpus has {here}; "
+                f"{self.folder.path} was begun with the styles {begun}, the corpus has {here}; "
                 f"name another run folder"
             )
             raise RecipeError(msg)
-        if checkpoint.corpus_hash != self.corpus.hash():
-            tqdm.write(
-                f"{self.corpus.folder} is not the corpus that {self.out} was begun with; "
-                f"its validation figures cannot be compared",
-                file=sys.stderr,
+        if checkpoint.corpus_hash != self.lesson.corpus_hash:
+            warn(
+                f"this is not the corpus that {self.folder.path} was begun with; its "
+                f"validation figures cannot be compared"
             )
         self.network.load_state_dict(checkpoint.weights)
         for optimizer, state in zip(self.optimizers, checkpoint.optimizers, strict=True):
             optimizer.load_state_dict(state)
         self.step, self.minutes = checkpoint.step, checkpoint.minutes
+        self._saved = self.minutes
 
     def _progress(self) -> float:
         """Return the share of the run that is done; 1 or a little more at its end."""
@@ -177,25 +281,19 @@ class _Run:
             return self.step / self.recipe.steps
         return self.minutes / self.recipe.minutes
 
-    def _timed_step(self, feed: Iterator[Batch]) -> dict[str, float]:
-        """Draw a batch, learn from it, and return the figures to log."""
-        began = time.monotonic()
-        row = self._one_step(next(feed))
-        took_s = time.monotonic() - began
-        self.minutes += took_s / SECONDS_PER_MINUTE
-        return row | {
-            "minutes": round(self.minutes, 3),
-            "notes_per_s": round(row["notes"] / max(took_s, 1e-9), 1),
-        }
-
     def _one_step(self, batch: Batch) -> dict[str, float]:
         share = learning_rate_share(self._progress(), self.recipe)
         peaks = (self.recipe.matrix_learning_rate, self.recipe.learning_rate)
         for optimizer, peak in zip(self.optimizers, peaks, strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = peak * share
-        nats = batch_nats(self.network, batch, use_bf16=self.use_bf16).sum()
-        torch.autograd.backward(nats / max(batch.n_events, 1))
+        nats = batch_nats(
+            self._speed.loss, batch, use_bf16=self._speed.use_bf16, device=self.device
+        ).sum()
+        figures = torch.tensor([float(nats.detach()), batch.n_events, batch.n_notes])
+        all_nats, n_events, n_notes = self.processes.total(figures).tolist()
+        # gradients are averaged over the processes: times their number they are summed
+        torch.autograd.backward(nats * (self.processes.count / max(n_events, 1)))
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_norm)
         if not torch.isfinite(norm):
             msg = (
@@ -209,53 +307,68 @@ class _Run:
         self.step += 1
         return {
             "step": self.step,
-            "bits_per_note": float(nats.detach()) / NATS_PER_BIT / max(batch.n_notes, 1),
+            "bits_per_note": all_nats / NATS_PER_BIT / max(n_notes, 1),
             "gradient_norm": float(norm),
-            "notes": batch.n_notes,
+            "notes": int(n_notes),
         }
 
-    def _validate(self) -> float:
-        """Return the bits per note of the validation rows; it counts as time of training."""
+    def _validate(self) -> dict[str, float]:
+        """Measure the validation rows; it counts as time of training."""
         began = time.monotonic()
-        bits = bits_per_note(self.network, self.valid, use_bf16=self.use_bf16)
-        self.minutes += (time.monotonic() - began) / SECONDS_PER_MINUTE
-        return bits
+        share = self.lesson.valid.share(self.processes.rank, self.processes.count)
+        nats = slot_nats(self.network, share, use_bf16=self._speed.use_bf16, device=self.device)
+        bits = self.processes.total(nats) / NATS_PER_BIT / max(self.lesson.valid.n_notes, 1)
+        self._take_time(began)
+        return {
+            "valid_bits_per_note": float(bits.sum()),
+            **{f"valid_{name}": float(bit) for name, bit in zip(SLOT_NAMES, bits, strict=True)},
+        }
 
-    def _log(self, row: dict[str, float]) -> None:
-        with (self.out / METRICS_NAME).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+    def _take_time(self, began: float) -> float:
+        """Count the time since a moment as training; the processes agree on it."""
+        took = torch.tensor(time.monotonic() - began)
+        took_s = float(self.processes.highest(took))
+        self.minutes += took_s / SECONDS_PER_MINUTE
+        return took_s
 
-    def _save(self) -> None:
-        checkpoint = Checkpoint(
+    def _keep(self, row: dict[str, float]) -> None:
+        """Log the figures of a step, and write a checkpoint if it is time to."""
+        if not self.processes.is_first:
+            return
+        self.folder.log(row)
+        for warning in self._watch.look(row, self._progress()):
+            warn(warning)
+        valid_bits = row.get("valid_bits_per_note", math.inf)
+        is_best = valid_bits < self._lowest
+        is_kept = self._is_time(self.recipe.keep_every)
+        is_played = self.rehearse is not None and self._is_time(self.recipe.rehearse_every)
+        is_due = self.minutes - self._saved >= self.recipe.save_minutes
+        if "valid_bits_per_note" in row or is_kept or is_played or is_due:
+            self.folder.save(self._checkpoint(), is_best=is_best, is_kept=is_kept)
+            self._lowest = min(self._lowest, valid_bits)
+            self._saved = self.minutes
+        if self.rehearse is not None and is_played:
+            self.rehearse(self.folder.checkpoint, self.folder.samples(self.step))
+
+    def _is_time(self, every: int) -> bool:
+        return bool(every) and self.step % every == 0
+
+    def _checkpoint(self) -> Checkpoint:
+        return Checkpoint(
             config=self.network.config,
-            styles=self.corpus.vocabulary.styles,
+            styles=self.lesson.styles,
             step=self.step,
             minutes=self.minutes,
             recipe=self.recipe.to_dict(),
-            corpus_hash=self.corpus.hash(),
+            corpus_hash=self.lesson.corpus_hash,
             weights=self.network.state_dict(),
             optimizers=[optimizer.state_dict() for optimizer in self.optimizers],
         )
-        save_checkpoint(checkpoint, self.out / CHECKPOINT_NAME)
 
 
-def learning_rate_share(progress: float, recipe: Recipe) -> float:
-    """Return the share of the peak learning rate: linear warm-up, then a cosine.
-
-    Args:
-        progress: Share of the run that is done, 0 to 1.
-        recipe: Says how long the warm-up is and what is left at the end.
-
-    Example:
-        >>> recipe = Recipe(warmup=0.5, final_rate=0.1)
-        >>> [round(learning_rate_share(p, recipe), 3) for p in (0, 0.25, 0.5, 0.75, 1)]
-        [0.01, 0.5, 1.0, 0.55, 0.1]
-    """
-    if progress < recipe.warmup:
-        return max(progress / recipe.warmup, LOWEST_WARMUP)
-    along = min((progress - recipe.warmup) / (1 - recipe.warmup), 1.0)
-    cosine = (1 + math.cos(math.pi * along)) / 2
-    return recipe.final_rate + (1 - recipe.final_rate) * cosine
+def warn(warning: str) -> None:
+    """Print a line on stderr, above the progress bar if there is one."""
+    tqdm.write(warning, file=sys.stderr)
 
 
 def _pieces(corpus: Corpus, split: str) -> list[Piece]:
@@ -267,46 +380,15 @@ def _pieces(corpus: Corpus, split: str) -> list[Piece]:
 
 
 def _optimizers(network: Network, recipe: Recipe) -> tuple[Optimizer, Optimizer]:
-    """Muon for the matrices between (Jordan et al. 2024), AdamW for all else."""
+    """Muon for the matrices between (Jordan et al. 2024), AdamW for all else that learns."""
     matrices: list[Tensor] = []
     others: list[Tensor] = []
     for name, parameter in network.named_parameters():
+        if not parameter.requires_grad:
+            continue
         is_inner = not name.startswith(("embedding", "chain.outs"))
         is_matrix = parameter.dim() == 2  # noqa: PLR2004 (rows and columns)
         (matrices if is_matrix and is_inner else others).append(parameter)
     muon = Muon(matrices, weight_decay=recipe.weight_decay, adjust_lr_fn="match_rms_adamw")
     adam = AdamW(others, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
     return muon, adam
-
-
-def _use_bf16(network: Network, recipe: Recipe) -> bool:
-    """Tell whether to compute in bf16: as the recipe says, else what is faster here."""
-    if recipe.precision != "auto":
-        return recipe.precision == "bf16"
-    shape = (min(recipe.batch_rows, 2), recipe.context)
-    batch = Batch(
-        ids=np.zeros((*shape, N_COLUMNS), np.int64),
-        piece=np.zeros(shape, np.int64),
-        targets=np.zeros((*shape, N_SLOTS), np.int64),
-        program_ids=np.zeros(shape, np.int64),
-    )
-    seconds = {}
-    for use_bf16 in (False, True):
-        for _ in range(2):  # the first time is for warming up
-            began = time.monotonic()
-            torch.autograd.backward(batch_nats(network, batch, use_bf16=use_bf16).sum())
-            seconds[use_bf16] = time.monotonic() - began
-    network.zero_grad()  # none of this is to be learned
-    return seconds[True] < seconds[False]
-
-
-def _forget_after(metrics: Path, step: int) -> None:
-    """Drop the lines of steps that were done after the checkpoint was written, and lost."""
-    if not metrics.exists():
-        return
-    kept = []
-    for line in metrics.read_text(encoding="utf-8").splitlines(keepends=True):
-        if not line.endswith("\n") or json.loads(line)["step"] > step:
-            break
-        kept.append(line)
-    metrics.write_text("".join(kept), encoding="utf-8")

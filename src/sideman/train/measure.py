@@ -2,6 +2,7 @@
 
 import math
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -11,24 +12,41 @@ from torch import Tensor
 from sideman.corpus.shards import Corpus
 from sideman.errors import CorpusError
 from sideman.model.network import Network
-from sideman.tokens.vocabulary import Task
+from sideman.tokens.vocabulary import N_SLOTS, Task
 from sideman.train.recipe import Recipe
 from sideman.train.windows import TASKS, Batch, WindowSampler
 
 NATS_PER_BIT = math.log(2)
+CPU = torch.device("cpu")
 
 ROWS_AT_ONCE = 8
 """Rows of a batch that are measured together: bounds the memory, changes no figure."""
 
+Loss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+"""A network, compiled or not: arguments and result are those of `Network.forward`."""
 
-def batch_nats(network: Network, batch: Batch, *, use_bf16: bool = False) -> Tensor:
+
+def batch_nats(
+    network: Loss, batch: Batch, *, use_bf16: bool = False, device: torch.device = CPU
+) -> Tensor:
     """Return the nats of each slot over a batch, summed, shape (J,), with their gradient."""
     arrays = (batch.ids, batch.piece, batch.targets, batch.program_ids)
-    with torch.autocast("cpu", torch.bfloat16, enabled=use_bf16):
-        return network.loss(*(torch.from_numpy(array) for array in arrays))
+    with torch.autocast(device.type, torch.bfloat16, enabled=use_bf16):
+        return network(*(torch.from_numpy(array).to(device) for array in arrays))
 
 
 @torch.no_grad()
+def slot_nats(
+    network: Loss, batch: Batch, *, use_bf16: bool = False, device: torch.device = CPU
+) -> Tensor:
+    """Return what `batch_nats` does, a few rows at a time and without a gradient."""
+    nats = torch.zeros(N_SLOTS, dtype=torch.float64, device=device)
+    for at in range(0, len(batch.ids), ROWS_AT_ONCE):
+        rows = batch.rows(at, at + ROWS_AT_ONCE)
+        nats += batch_nats(network, rows, use_bf16=use_bf16, device=device)
+    return nats
+
+
 def bits_per_note(network: Network, batch: Batch, *, use_bf16: bool = False) -> float:
     """Return the bits of all that a batch leaves to decide, for each note to decide.
 
@@ -37,11 +55,7 @@ def bits_per_note(network: Network, batch: Batch, *, use_bf16: bool = False) -> 
     """
     if batch.n_notes == 0:
         return math.nan
-    nats = 0.0
-    for at in range(0, len(batch.ids), ROWS_AT_ONCE):
-        nats += float(
-            batch_nats(network, batch.rows(at, at + ROWS_AT_ONCE), use_bf16=use_bf16).sum()
-        )
+    nats = float(slot_nats(network, batch, use_bf16=use_bf16).sum())
     return nats / NATS_PER_BIT / batch.n_notes
 
 
@@ -91,6 +105,6 @@ def bits_by_style(
         of_style = [piece for piece in pieces if piece.style == label]
         if of_style:
             rng = np.random.default_rng((seed, zlib.crc32(name.encode())))
-            batch = WindowSampler(corpus, of_style, recipe).batch(rng, rows_per_style)
+            batch = WindowSampler(corpus, of_style, recipe).batch(rng.spawn(rows_per_style))
             found[name] = bits_per_note(network, batch)
     return found

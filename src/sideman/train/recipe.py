@@ -18,7 +18,12 @@ else:
     import tomli as tomllib
 
 
-PRECISIONS = ("auto", "fp32", "bf16")
+CHOICES: dict[str, tuple[str, ...]] = {
+    "schedule": ("cosine", "trapezoid"),
+    "precision": ("auto", "fp32", "bf16"),
+    "compile": ("auto", "on", "off"),
+}
+"""What a setting that is a word may be."""
 
 N_TASKS = 7
 """Tasks that `task_weights` weighs: continue, infill, accompany, vary, chart, harmonise,
@@ -35,6 +40,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "weight_decay": (0, math.inf),
     "warmup": (0, 0.99),
     "final_rate": (0, 1),
+    "cooldown": (_TINY, 1),
     "clip_norm": (_TINY, math.inf),
     "style_exponent": (0, 1),
     **AUGMENTATION_RANGES,
@@ -44,6 +50,9 @@ RANGES: dict[str, tuple[float, float]] = {
     "held_share": (0, 1),
     "validate_every": (1, math.inf),
     "validation_rows": (1, math.inf),
+    "save_minutes": (0, math.inf),
+    "keep_every": (0, math.inf),
+    "rehearse_every": (0, math.inf),
     "seed": (0, math.inf),
     "threads": (0, math.inf),
 }
@@ -67,8 +76,11 @@ class Recipe:
         learning_rate: Peak for embeddings, norms and heads (AdamW).
         matrix_learning_rate: Peak for the matrices between (Muon).
         weight_decay: Of both.
+        schedule: How the rate falls, `cosine` or `trapezoid`
+            (`sideman.train.schedule.learning_rate_share`).
         warmup: Share of the run in which the rate rises.
-        final_rate: Share of the peak that is left at the end of the cosine.
+        cooldown: Share of the run in which the rate of a trapezoid falls.
+        final_rate: Share of the peak that is left at the end.
         clip_norm: Largest norm of the gradient.
         style_exponent: A style's share of the windows is its events to this power.
         task_weights: How often each task is asked, in the order of `TASKS`; those behind the
@@ -86,9 +98,14 @@ class Recipe:
         held_share: Share of windows in which some lengths are hidden as `HELD`.
         validate_every: Steps between measurements on the validation split.
         validation_rows: Rows measured.
+        save_minutes: Minutes after which a checkpoint is written, if there was no measurement.
+        keep_every: Steps after which a checkpoint is kept for good; 0 keeps the last and the
+            best.
+        rehearse_every: Steps after which the model plays something; 0: it never does.
         seed: Of everything random.
         threads: Threads that compute; 0 for all cores.
         precision: `auto` (measured at the start), `fp32` or `bf16`.
+        compile: `auto` (if the run is long enough and it is faster), `on` or `off`.
     """
 
     preset: str = "small"
@@ -99,7 +116,9 @@ class Recipe:
     learning_rate: float = 3e-3
     matrix_learning_rate: float = 3e-3
     weight_decay: float = 0.01
+    schedule: str = "cosine"
     warmup: float = 0.02
+    cooldown: float = 0.2
     final_rate: float = 0.02
     clip_norm: float = 1.0
     style_exponent: float = 0.5
@@ -115,9 +134,13 @@ class Recipe:
     held_share: float = 0.1
     validate_every: int = 200
     validation_rows: int = 32
+    save_minutes: float = 10.0
+    keep_every: int = 0
+    rehearse_every: int = 0
     seed: int = 1
     threads: int = 0
     precision: str = "auto"
+    compile: str = "auto"
 
     def __post_init__(self) -> None:
         for name, (low, high) in RANGES.items():
@@ -125,9 +148,11 @@ class Recipe:
             if not low <= value <= high:
                 msg = f"{name} is {value}; it must be {_range_text(low, high)}"
                 raise RecipeError(msg)
-        if self.precision not in PRECISIONS:
-            msg = f"precision is {self.precision!r}; it must be one of {', '.join(PRECISIONS)}"
-            raise RecipeError(msg)
+        for name, words in CHOICES.items():
+            word = getattr(self, name)
+            if word not in words:
+                msg = f"{name} is {word!r}; it must be one of {', '.join(words)}"
+                raise RecipeError(msg)
         weights = self.task_weights
         if not 1 <= len(weights) <= N_TASKS or min(weights) < 0 or sum(weights) == 0:
             msg = (

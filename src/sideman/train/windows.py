@@ -1,6 +1,6 @@
 """Windows: stretches of pieces, each with a task, packed into the rows of a batch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -98,7 +98,13 @@ class Batch:
 
     def rows(self, start: int, stop: int) -> "Batch":
         """Return the rows from `start` to before `stop`."""
-        part = slice(start, stop)
+        return self._take(slice(start, stop))
+
+    def share(self, rank: int, count: int) -> "Batch":
+        """Return every `count`-th row from number `rank` on."""
+        return self._take(slice(rank, None, count))
+
+    def _take(self, part: slice) -> "Batch":
         return Batch(
             self.ids[part], self.piece[part], self.targets[part], self.program_ids[part]
         )
@@ -128,9 +134,9 @@ class WindowSampler:
         weights = sizes * share
         self._cumulative = np.cumsum(weights / weights.sum())
 
-    def batch(self, rng: np.random.Generator, n_rows: int) -> Batch:
-        """Return `n_rows` freshly drawn rows."""
-        rows = [self._row(rng) for _ in range(n_rows)]
+    def batch(self, rngs: Sequence[np.random.Generator]) -> Batch:
+        """Return a freshly drawn row for each source of chance."""
+        rows = [self._row(rng) for rng in rngs]
         return _as_batch(
             np.stack([seen for seen, _, _ in rows]),
             np.stack([following for _, following, _ in rows]),
@@ -321,15 +327,3 @@ def _tasks(seen: Events) -> NDArray[np.uint8]:
     is_start = seen[..., 0] == Kind.START
     start = np.maximum.accumulate(np.where(is_start, np.arange(seen.shape[1]), 0), axis=1)
     return np.take_along_axis(seen[..., 1], start, axis=1)
-
-
-def batches(sampler: WindowSampler, recipe: Recipe, first_step: int) -> Iterator[Batch]:
-    """Yield a batch for each step from `first_step` on, without end.
-
-    Step k's batch depends on the recipe's seed and k alone, whatever came before it, so a
-    resumed run sees what an uninterrupted one would.
-    """
-    step = first_step
-    while True:
-        yield sampler.batch(np.random.default_rng((recipe.seed, step)), recipe.batch_rows)
-        step += 1
