@@ -19,13 +19,10 @@ from sideman.cli.corpus import corpus
 from sideman.cli.options import (
     ANY_IN,
     FILE_IN,
-    FOLDER_IN,
-    FOLDER_OUT,
     OutputFile,
-    count,
     force_option,
-    needs_extra,
 )
+from sideman.cli.training import TRAINING
 from sideman.cli.writing import WRITING
 from sideman.errors import SidemanError
 
@@ -128,105 +125,8 @@ def roll(
 # ------------------------------------------------------------------- learning
 
 
-cli.add_command(corpus)
-
-
-@cli.command("train")
-@click.option(
-    "--recipe",
-    required=True,
-    metavar="NAME|FILE",
-    help="Name of a recipe that comes with Sideman, or a .toml file.",
-)
-@click.option("--corpus", "shards", type=FOLDER_IN, required=True, help="Shards to learn from.")
-@click.option("--out", type=FOLDER_OUT, required=True, help="Folder of the run.")
-@click.option(
-    "--minutes",
-    type=click.FloatRange(min=0, min_open=True),
-    default=None,
-    help="Stop after this long, whatever the recipe says.",
-)
-@click.option(
-    "--resume/--no-resume",
-    default=True,
-    show_default=True,
-    help="Go on from the last checkpoint in --out, if there is one.",
-)
-def train(*, recipe: str, shards: Path, out: Path, minutes: float | None, resume: bool) -> None:
-    """Train a model on shards.
-
-    \b
-    Example:
-        sideman train --recipe nano --corpus shards --out runs/first --minutes 30
-    """
-    with needs_extra("train"):
-        from sideman.train.loop import train as run
-        from sideman.train.recipe import load_recipe
-
-    report = run(load_recipe(recipe), shards, out, minutes=minutes, resume=resume)
-    bits = f"{report.valid_bits_per_note:.2f} bits per note on validation"
-    click.echo(f"{report.checkpoint}: {count(report.step, 'step')}, {bits}")
-
-
-@cli.command("export")
-@click.argument("run_dir", type=FOLDER_IN)
-@click.argument("out", type=FOLDER_OUT)
-@click.option(
-    "--precision",
-    type=click.Choice(["fp32", "int8"]),
-    default="int8",
-    show_default=True,
-    help="Numbers to store the weights in; int8 is smaller and faster.",
-)
-@click.option(
-    "--card",
-    type=FILE_IN,
-    default=None,
-    help="JSON file with what the bundle's card shall say: data, licences, weaknesses …",
-)
-@click.option(
-    "--corpus",
-    "shards",
-    type=FOLDER_IN,
-    default=None,
-    help="Shards whose validation split is measured for the card.",
-)
-@click.option(
-    "--index",
-    type=FILE_IN,
-    default=None,
-    help="What `sideman corpus index` wrote of the training corpus, to compare takes with.",
-)
-@force_option
-def export(
-    *,
-    run_dir: Path,
-    out: Path,
-    precision: str,
-    card: Path | None,
-    shards: Path | None,
-    index: Path | None,
-    force: bool,
-) -> None:
-    """Make a bundle, OUT, of the model that was trained in RUN_DIR.
-
-    \b
-    Example:
-        sideman export runs/first bundles/first --corpus shards --index originality.npz
-    """
-    with needs_extra("train"):
-        from sideman.train.release import release
-
-    bundle = release(
-        run_dir,
-        out,
-        precision=precision,
-        card=card,
-        corpus_folder=shards,
-        index=index,
-        force=force,
-    )
-    click.echo(f"{out}: {bundle.card['parameters']:,} weights in {precision}")
+for command in (corpus, *TRAINING):
+    cli.add_command(command)
 
 
 # ---------------------------------------------------------------- looking at it

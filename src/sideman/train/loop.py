@@ -74,7 +74,6 @@ def train(
     corpus_folder: Path,
     out: Path,
     *,
-    minutes: float | None = None,
     resume: bool = True,
     rehearse: Rehearse | None = None,
     progress: bool = True,
@@ -87,7 +86,6 @@ def train(
         recipe: Settings.
         corpus_folder: A corpus made by `sideman corpus build`.
         out: Run folder; a checkpoint in it is gone on from.
-        minutes: Instead of the recipe's minutes or steps.
         resume: False starts anew and needs an `out` without a checkpoint.
         rehearse: Called every so many steps, if the recipe wants it, with the checkpoint and
             a folder for what the model then plays.
@@ -98,8 +96,6 @@ def train(
             is not finite.
         CorpusError: If there is no corpus, or no training or validation piece in it.
     """
-    if minutes is not None:
-        recipe = replace(recipe, minutes=minutes, steps=0)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     corpus = open_corpus(corpus_folder)
