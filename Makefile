@@ -19,7 +19,7 @@ SETUP := $(VENV)/.setup
 SETUP_PLAY := $(VENV)/.setup-play
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-play play test test-all lint format types check bench train clean
+.PHONY: help setup setup-play play test test-all lint format types check bench evaluate train clean
 
 help:  ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ bench: setup  ## run the benchmarks; with PACK=folder of MIDI also those that ne
 	$(BIN)/python benchmarks/install_size.py
 	$(if $(PACK),$(PIP) '.[bench]' && $(BIN)/python benchmarks/encode.py --pack $(PACK) && \
 		$(BIN)/python benchmarks/corpus.py --pack $(PACK))
+
+evaluate: setup  ## compare the bundled model with benchmarks/quality.json
+	$(BIN)/python benchmarks/quality.py
 
 train: setup  ## train a model: make train RECIPE=nano CORPUS=shards RUN=runs/nano
 	$(BIN)/sideman train --recipe "$(RECIPE)" --corpus "$(CORPUS)" --out "$(RUN)"

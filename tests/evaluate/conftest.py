@@ -93,7 +93,7 @@ def _song(seed, n_bars):
     rng = np.random.default_rng(seed)
     rows, chords = [], []
     for bar in range(n_bars):
-        chords.append((bar * BAR, (0, 7)[bar % 2], 0, (0, 7)[bar % 2]))
+        chords.append((bar * BAR, (0, 7)[bar % 2], 0, 0))
         for beat in range(4):
             onset = bar * BAR + beat * QUARTER
             velocity = 70 + 4 * beat

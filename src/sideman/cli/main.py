@@ -16,6 +16,7 @@ import click
 
 from sideman import __version__
 from sideman.cli.corpus import corpus
+from sideman.cli.evaluation import evaluate
 from sideman.cli.options import (
     ANY_IN,
     FILE_IN,
@@ -125,7 +126,7 @@ def roll(
 # ------------------------------------------------------------------- learning
 
 
-for command in (corpus, *TRAINING):
+for command in (corpus, *TRAINING, evaluate):
     cli.add_command(command)
 
 
