@@ -9,7 +9,15 @@ from sideman.bundle import bundled_path
 from sideman.cli import evaluation
 from sideman.evaluate import prompts, protocol
 from sideman.evaluate.protocol import DEFAULTS
-from sideman.evaluate.results import Figure, Likelihood, Results, Settings, Share, Subject
+from sideman.evaluate.results import (
+    Figure,
+    Likelihood,
+    Results,
+    Settings,
+    Share,
+    Subject,
+    write_results,
+)
 
 NOTHING = Share("all", Figure(5.0, 4.5, 5.5, 9), 1000)
 RESULTS = Results(
@@ -36,6 +44,7 @@ def asked(monkeypatch, tmp_path):
 
     def measure(bundle, corpus, out, settings, **options):
         found.update(bundle=bundle, corpus=corpus, out=out, settings=settings, **options)
+        out.mkdir()
         return RESULTS
 
     monkeypatch.setattr(protocol, "evaluate", measure)
@@ -64,7 +73,8 @@ def test_a_bundle_and_a_corpus_are_enough(asked, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "bits per note  5.00 (4.50 to 5.50), 1000 notes"
     assert "note: small did not learn from this corpus" in lines
-    assert lines[-1] == "report: 0 takes, and results.json"
+    assert lines[-1] == "report/report.html: 0 takes"
+    assert Path("report/report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
 def test_every_option_reaches_the_protocol(asked):
@@ -89,6 +99,25 @@ def test_prompts_can_be_had_alone(asked, shards_folder, capsys):
     assert asked == {}
     assert capsys.readouterr().out == "asked: 1 prompt\n"
     assert len(list(Path("asked").glob("continue-*.mid"))) == 1
+
+
+def test_two_evaluations_are_set_side_by_side(asked, capsys):
+    """Each names the folder that an evaluation was written to."""
+    for name in ("one", "two"):
+        Path(name).mkdir()
+        write_results(RESULTS, Path(name, "results.json"))
+
+    run("--compare", "one", "two", "--out", "versus")
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "versus/comparison.html"
+    assert Path(lines[-1]).is_file()
+
+
+def test_nothing_named_is_told(asked):
+    """A bundle alone says nothing of what to ask it."""
+    with pytest.raises(click.UsageError, match="name a bundle and its --corpus, or two eval"):
+        run("small")
 
 
 def test_results_want_a_folder(asked):

@@ -10,6 +10,7 @@
     ├── EngineError         generation cannot go on
     │   ├── PromptTooLong       the prompt does not fit the context
     │   └── DeadlineMissed      the player needed notes before they were ready
+    ├── EvaluationError     results, takes or answers that cannot be used
     ├── AudioError          sound cannot be made or read
     ├── OutputExists        a file that would be overwritten           (a FileExistsError too)
     └── MissingExtra        a part of Sideman that is not installed    (an ImportError too)
@@ -83,6 +84,10 @@ class PromptTooLong(EngineError):
 
 class DeadlineMissed(EngineError):
     """The player needed notes before they were ready."""
+
+
+class EvaluationError(SidemanError):
+    """Results of an evaluation, takes, or answers of listeners that cannot be used."""
 
 
 class AudioError(SidemanError):

@@ -6,15 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sideman.errors import CorpusError, OutputExists
+from sideman.errors import CorpusError, EvaluationError, OutputExists
 from sideman.evaluate.judging import BITS, judge
 from sideman.evaluate.listener import Listener
 from sideman.evaluate.prompts import TASKS, draw_prompts
-from sideman.evaluate.protocol import RESULTS_NAME, collect_prompts, evaluate
+from sideman.evaluate.protocol import collect_prompts, evaluate
 from sideman.evaluate.results import (
     REAL,
     RESULTS_FORMAT,
-    EvaluationError,
+    RESULTS_NAME,
     Settings,
     read_results,
     write_results,

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from sideman.errors import MidiFileError
+from sideman.errors import EvaluationError, MidiFileError
 from sideman.evaluate.prompts import TASKS, draw_prompts
-from sideman.evaluate.results import EvaluationError
 from sideman.evaluate.rivals import (
     MOST_AT_ONCE,
     Chain,

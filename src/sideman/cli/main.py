@@ -17,6 +17,7 @@ import click
 from sideman import __version__
 from sideman.cli.corpus import corpus
 from sideman.cli.evaluation import evaluate
+from sideman.cli.listening import listen_test
 from sideman.cli.options import (
     ANY_IN,
     FILE_IN,
@@ -126,7 +127,7 @@ def roll(
 # ------------------------------------------------------------------- learning
 
 
-for command in (corpus, *TRAINING, evaluate):
+for command in (corpus, *TRAINING, evaluate, listen_test):
     cli.add_command(command)
 
 

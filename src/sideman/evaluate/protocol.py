@@ -21,7 +21,7 @@ from tqdm import tqdm
 from sideman import __version__
 from sideman.bundle import Bundle, load_bundle
 from sideman.corpus.shards import Corpus, ShardReader, open_corpus
-from sideman.errors import CorpusError
+from sideman.errors import CorpusError, EvaluationError
 from sideman.evaluate.comparing import compare, distributions
 from sideman.evaluate.judging import Judged, judge
 from sideman.evaluate.likelihood import measure_likelihood
@@ -35,9 +35,9 @@ from sideman.evaluate.prompts import (
     read_piece,
 )
 from sideman.evaluate.results import (
+    RESULTS_NAME,
     Distribution,
     Duel,
-    EvaluationError,
     Results,
     Row,
     Settings,
@@ -59,8 +59,6 @@ from sideman.evaluate.rivals import (
 from sideman.files import refuse_existing
 from sideman.score.midi import write_midi
 from sideman.tokens.grid import from_grid
-
-RESULTS_NAME = "results.json"
 
 TAKES_FOLDER = "takes"
 

@@ -11,18 +11,17 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
-from sideman.errors import SidemanError
+from sideman.errors import EvaluationError
 from sideman.files import whole_file
 
 RESULTS_FORMAT = 1
 """Version of the layout of a results file; a newer one is refused by name."""
 
+RESULTS_NAME = "results.json"
+"""Name of the file of results in the folder of an evaluation."""
+
 REAL = "real"
 """System that is no system: what stands there in the piece the prompt was cut from."""
-
-
-class EvaluationError(SidemanError):
-    """A file of results, or a folder of takes, that cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)

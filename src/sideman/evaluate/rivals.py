@@ -16,9 +16,9 @@ from sideman.bundle import Bundle
 from sideman.engine.compose import write
 from sideman.engine.fill import Wish
 from sideman.engine.sampling import DEFAULT_SAMPLING, Sampling
-from sideman.errors import PromptTooLong
+from sideman.errors import EvaluationError, PromptTooLong
 from sideman.evaluate.prompts import Prompt
-from sideman.evaluate.results import REAL, EvaluationError
+from sideman.evaluate.results import REAL
 from sideman.score.edit import cut_overlaps
 from sideman.score.harmony import N_PITCH_CLASSES
 from sideman.score.midi import read_midi
