@@ -341,12 +341,12 @@ def _of_pitches(
     if case.parts[part].is_drum:
         return
     bounds, wish = case.wish.bounds, case.wish.bounds.parts.get(part)
+    played = [note[2] for note in theirs]
+    if case.locks:
+        played = case.score.notes["pitch"][case.score.notes["part"] == part].tolist()
     if wish and wish.range:
         name, (low, high) = "range that is asked for", wish.range
-    elif theirs:
-        played = [note[2] for note in theirs]
-        if case.locks:
-            played = case.score.notes["pitch"][case.score.notes["part"] == part].tolist()
+    elif played:
         name, low, high = (
             "range that was played",
             min(played) - RANGE_MARGIN,

@@ -223,7 +223,7 @@ def gpt2(like: Network, *, vocabulary_size: int) -> nn.Module:
 
     def build(n_inner: int) -> nn.Module:
         sizes = like.config
-        return GPT2LMHeadModel(
+        network: nn.Module = GPT2LMHeadModel(
             GPT2Config(
                 vocab_size=vocabulary_size,
                 n_positions=sizes.context,
@@ -239,6 +239,7 @@ def gpt2(like: Network, *, vocabulary_size: int) -> nn.Module:
                 use_cache=False,
             )
         )
+        return network
 
     return _of_size(build, like)
 
@@ -248,7 +249,7 @@ def qwen3(like: Network, *, vocabulary_size: int) -> nn.Module:
 
     def build(n_inner: int) -> nn.Module:
         sizes = like.config
-        return Qwen3ForCausalLM(
+        network: nn.Module = Qwen3ForCausalLM(
             Qwen3Config(
                 vocab_size=vocabulary_size,
                 hidden_size=sizes.d_model,
@@ -263,6 +264,7 @@ def qwen3(like: Network, *, vocabulary_size: int) -> nn.Module:
                 use_cache=False,
             )
         )
+        return network
 
     return _of_size(build, like)
 
