@@ -6,7 +6,9 @@ import shutil
 import pytest
 
 from sideman.bundle import (
+    BUNDLE_FORMAT,
     CARD,
+    CHOOSE,
     ORIGINALITY,
     PAYLOAD,
     PREFILL,
@@ -36,7 +38,7 @@ SAID = {
     "network": NETWORK,
     "ring_slack": 4,
 }
-FILES = {STEP: b"step", PREFILL: b"prefill", WEIGHTS: b"weights"}
+FILES = {STEP: b"step", PREFILL: b"prefill", CHOOSE: b"choose", WEIGHTS: b"weights"}
 
 
 @pytest.fixture
@@ -102,12 +104,18 @@ def test_a_missing_file_is_refused(toy, name):
         load_bundle(toy.folder)
 
 
-def test_a_newer_format_is_refused_by_name(toy):
-    """The way out is to upgrade."""
-    rewrite_card(toy.folder, format=2)
+@pytest.mark.parametrize(
+    ("other", "way_out"),
+    [(1, "upgrade to play it"), (-1, "export it anew from its checkpoint")],
+)
+def test_another_format_is_refused_by_name(toy, other, way_out):
+    """The way out is to upgrade, or to export once more."""
+    rewrite_card(toy.folder, format=BUNDLE_FORMAT + other)
 
     with pytest.raises(
-        BundleError, match="has bundle format 2; this sideman reads up to 1: up"
+        BundleError,
+        match=f"has bundle format {BUNDLE_FORMAT + other}; this sideman reads "
+        f"{BUNDLE_FORMAT}: {way_out}",
     ):
         load_bundle(toy.folder)
 
@@ -132,7 +140,7 @@ def test_a_vocabulary_of_another_format_is_refused(tmp_path):
         (b"[1, 2]", "is not the card of a bundle"),
         (b'{"format": "x"}', "is not the card of a bundle"),
         (
-            b'{"format": 1, "name": "x"}',
+            b'{"format": %d, "name": "x"}' % BUNDLE_FORMAT,
             "does not say precision, parameters, network, ring_slack",
         ),
     ],

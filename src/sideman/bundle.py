@@ -4,7 +4,8 @@
     vocabulary.json   the event language and the style labels
     step.onnx         run new events and choose the next one
     prefill.onnx      run many events and tell how likely they were
-    weights.bin       the weights of both graphs, each stored once
+    choose.onnx       choose the next event by what is known and what is remembered
+    weights.bin       the weights of the graphs, each stored once
     originality.npz   what it was trained on, to look for copies in; may be left out
 
 Nothing in it is code, nothing is pickled. It is written whole or not at all.
@@ -29,17 +30,18 @@ from sideman.errors import BundleError
 from sideman.files import refuse_existing
 from sideman.tokens.vocabulary import Vocabulary
 
-BUNDLE_FORMAT = 1
-"""Version of the layout of a bundle; a newer one is refused by name."""
+BUNDLE_FORMAT = 2
+"""Version of the layout of a bundle and of the inputs of its graphs; any other is refused."""
 
-CARD, VOCABULARY, STEP, PREFILL, WEIGHTS = (
+CARD, VOCABULARY, STEP, PREFILL, CHOOSE, WEIGHTS = (
     "card.json",
     "vocabulary.json",
     "step.onnx",
     "prefill.onnx",
+    "choose.onnx",
     "weights.bin",
 )
-PAYLOAD = (VOCABULARY, STEP, PREFILL, WEIGHTS)
+PAYLOAD = (VOCABULARY, STEP, PREFILL, CHOOSE, WEIGHTS)
 
 ORIGINALITY = "originality.npz"
 """Index of the training corpus (see `sideman.engine.originality`), if there is one."""
@@ -114,7 +116,7 @@ def load_bundle(path: Path | None = None) -> Bundle:
         path: Its folder. None: the one that comes with the package.
 
     Raises:
-        BundleError: If it is missing, damaged, or newer than this sideman.
+        BundleError: If it is missing, damaged, or of another format than this sideman's.
     """
     folder = bundled_path() if path is None else path
     card = _read_card(folder)
@@ -191,7 +193,8 @@ def write_bundle(
         card: At least what is `REQUIRED`, `sha256` apart; by custom also `about`, `data`,
             `recipe`, `bits_per_note`. Format and checksums are added.
         vocabulary: The event language.
-        files: Contents of `STEP`, `PREFILL` and `WEIGHTS`; of `ORIGINALITY` if there is one.
+        files: Contents of `STEP`, `PREFILL`, `CHOOSE` and `WEIGHTS`; of `ORIGINALITY` if there
+            is one.
         force: Replace a bundle that is there.
 
     Raises:
@@ -263,10 +266,12 @@ def _read_card(folder: Path) -> dict[str, Any]:
     if not isinstance(card, dict) or not isinstance(card.get("format"), int):
         msg = f"{path} is not the card of a bundle: it names no format"
         raise BundleError(msg)
-    if card["format"] > BUNDLE_FORMAT:
+    if card["format"] != BUNDLE_FORMAT:
+        is_newer = card["format"] > BUNDLE_FORMAT
+        way_out = "upgrade to play it" if is_newer else "export it anew from its checkpoint"
         msg = (
-            f"{folder} has bundle format {card['format']}; this sideman reads up to "
-            f"{BUNDLE_FORMAT}: upgrade to play it"
+            f"{folder} has bundle format {card['format']}; this sideman reads "
+            f"{BUNDLE_FORMAT}: {way_out}"
         )
         raise BundleError(msg)
     missing = [key for key in REQUIRED if key not in card]

@@ -409,3 +409,128 @@ def test_a_bundle_that_was_replaced_is_opened_anew(tiny_bundles, tiny_network, t
     after = scored(export("int8"), piece)
 
     assert (before != after).any()
+
+
+# ----------------------------------------------------- takes at places of their own
+
+
+def test_takes_of_different_lengths_are_each_as_alone(fp32_bundle, speak):
+    """Three pieces, one of them round the ring, are decided side by side."""
+    pieces = [speak(np.random.default_rng(take), n) for take, n in enumerate((12, 90, 37))]
+    together = Session(fp32_bundle, n_takes=3, threads=1)
+    together.append(pieces)
+
+    both = written(together, 40, rngs=rngs(3))
+
+    assert together.lengths == (52, 130, 77)
+    assert len(together) == 130
+    for take, piece in enumerate(pieces):
+        alone = written(said(fp32_bundle, piece), 40, rngs=rngs(3)[take : take + 1])
+        np.testing.assert_array_equal(both[take], alone[0])
+
+
+def test_takes_that_go_back_and_forth_by_themselves_lose_nothing(bundle, speak, same):
+    """Each has its own place in the ring, whatever the others do."""
+    rng = np.random.default_rng(6)
+    pieces = [speak(np.random.default_rng(take), LONG) for take in range(3)]
+    session = Session(bundle, n_takes=3, threads=1)
+    session.append([piece[:1] for piece in pieces])
+    for _ in range(40):
+        session.rollback([int(rng.integers(min(n, 14))) for n in session.lengths])
+        ends = [min(n + int(rng.integers(0, 12)), LONG - 10) for n in session.lengths]
+        starts = session.lengths
+        session.append([p[a:b] for p, a, b in zip(pieces, starts, ends, strict=True)])
+        if rng.random() < 0.7:
+            session.next(sampling=GREEDY)
+    lengths = session.lengths
+
+    got = session.score(np.stack([p[n : n + 10] for p, n in zip(pieces, lengths, strict=True)]))
+
+    assert len(set(lengths)) == 3
+    for take, (piece, n) in enumerate(zip(pieces, lengths, strict=True)):
+        np.testing.assert_allclose(got[take], scored(bundle, piece)[n - 1 : n + 9], atol=same)
+
+
+def test_a_take_may_begin_anew_amid_the_others(fp32_bundle, piece, speak):
+    """Taken back to nothing it is another piece; the others do not notice."""
+    other = speak(np.random.default_rng(8), 25)
+    session = said(fp32_bundle, piece[:60], n_takes=2)
+    session.next(sampling=GREEDY)
+    session.rollback([0, 60])
+    session.append([piece[60:61], other])
+
+    both = written(session, 20, rngs=rngs(2))
+
+    for take, heard in enumerate([piece[:61], other]):
+        alone = written(said(fp32_bundle, heard), 20, rngs=rngs(2)[take : take + 1])
+        np.testing.assert_array_equal(both[take], alone[0])
+
+
+def test_kept_takes_keep_their_places(fp32_bundle, speak):
+    """Of takes of different lengths too; a number may come several times."""
+    pieces = [speak(np.random.default_rng(take), n) for take, n in enumerate((12, 50, 37))]
+    session = Session(fp32_bundle, n_takes=3, threads=1)
+    session.append(pieces)
+    session.next(sampling=GREEDY)
+
+    session.keep_takes([2, 1, 2])
+
+    assert session.lengths == (37, 50, 37)
+    after = written(session, 10, rngs=rngs(3))
+    for place, take in enumerate([2, 1, 2]):
+        alone = written(said(fp32_bundle, pieces[take]), 10, rngs=rngs(3)[place : place + 1])
+        np.testing.assert_array_equal(after[place], alone[0])
+
+
+def test_going_back_beyond_the_start_of_one_take_takes_none_back(fp32_bundle, piece):
+    """All takes stay as they were."""
+    session = said(fp32_bundle, piece[:5], n_takes=2)
+
+    with pytest.raises(EngineError, match="6 events are to be taken back; 5 have been said"):
+        session.rollback([2, 6])
+
+    assert session.lengths == (5, 5)
+
+
+# ------------------------------------------------------------------- catching up
+
+
+@pytest.mark.parametrize("n_waiting", [1, 2, 40])
+def test_who_has_caught_up_runs_one_event_for_the_next(fp32_bundle, piece, n_waiting):
+    """Live play runs what it hears at once, so that the answer does not wait for it."""
+    session = said(fp32_bundle, piece[: 20 + n_waiting])
+    session.catch_up()
+    assert len(session.hidden()) == len(session) - 1
+    n_run = []
+    real = session._step
+
+    class Counting:
+        def run(self, names, feeds):
+            n_run.append(feeds["ids"].shape[1])
+            return real.run(names, feeds)
+
+    session._step = session._prefill = Counting()
+
+    session.catch_up()
+    step = session.next(sampling=GREEDY)
+
+    assert n_run == [1]
+    fresh = said(fp32_bundle, piece[: 20 + n_waiting]).next(sampling=GREEDY)
+    np.testing.assert_array_equal(step.events, fresh.events)
+    np.testing.assert_allclose(step.log_probs, fresh.log_probs, atol=SAME_TOLERANCE)
+
+
+def test_hidden_states_are_those_of_what_was_said(fp32_bundle, tiny_network, piece):
+    """However it was run: step by step, many at once, or after going back."""
+    session = said(fp32_bundle, piece[:50])
+    session.next(sampling=GREEDY)
+    session.append(piece[50:53])
+    session.next(sampling=GREEDY)
+    session.rollback(20)
+    session.score(piece[33:90])
+    session.catch_up()
+
+    ids = torch.from_numpy(Vocabulary().ids(piece[:89]))[None]
+    with torch.no_grad():
+        hidden = tiny_network.hidden(ids, torch.zeros(ids.shape[:2], dtype=torch.long))
+    np.testing.assert_allclose(session.hidden(), hidden[0], atol=FP32_TOLERANCE)

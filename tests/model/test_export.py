@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from sideman.bundle import PREFILL, STEP, WEIGHTS, load_bundle
+from sideman.bundle import CHOOSE, PREFILL, STEP, WEIGHTS, load_bundle
 from sideman.errors import BundleError, OutputExists, RecipeError
 from sideman.model.checkpoint import Checkpoint, save_checkpoint
 from sideman.model.export import bundle_network, export_bundle
@@ -67,23 +67,23 @@ def test_every_matrix_is_in_eight_bits(tiny_bundles, tiny_network, name):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
-def test_both_graphs_share_their_weights(tiny_bundles, tiny_network, precision):
+def test_the_graphs_share_their_weights(tiny_bundles, tiny_network, precision):
     """Each tensor is stored once: the file is as large as the tensors, and no larger."""
     folder = tiny_bundles[precision]
-    step, prefill = places(folder, STEP), places(folder, PREFILL)
-    everything = {**step, **prefill}
-    stored = set(everything.values())
+    step, *others = (places(folder, name) for name in (STEP, PREFILL, CHOOSE))
+    stored = set(step.values()).union(*(other.values() for other in others))
 
-    assert {name: step[name] for name in step.keys() & prefill.keys()} == {
-        name: prefill[name] for name in step.keys() & prefill.keys()
-    }
-    assert {"embedding", "layer_0_feed_forward_in_int8"} & step.keys() & prefill.keys()
+    for other in others:
+        assert {name: step[name] for name in step.keys() & other.keys()} == {
+            name: other[name] for name in step.keys() & other.keys()
+        }
+        assert "embedding" in step.keys() & other.keys()
     padding = 64 * len(stored)
     size = (folder / WEIGHTS).stat().st_size
     assert 0 <= size - sum(length for _, length in stored) <= padding
     ends = sorted((offset, offset + length) for offset, length in stored)
     assert all(end <= start for (_, end), (start, _) in pairwise(ends))
-    for name in (STEP, PREFILL):
+    for name in (STEP, PREFILL, CHOOSE):
         inside = [t for t in graph(folder, name).graph.initializer if t.HasField("raw_data")]
         assert all(len(tensor.raw_data) < SMALLEST_SHARED for tensor in inside)
 

@@ -1,9 +1,10 @@
 """Keys and values of the events said so far: a ring for local layers, all for global ones.
 
-Letters in shapes: B takes, G key/value heads, D width of a head, S slots, T new events.
+Letters in shapes: L layers, B takes, G key/value heads, D width of a head, S slots, T new
+events.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,117 +17,132 @@ EMPTY = -1
 
 
 class Cache:
-    """What attention looks back at.
+    """What attention looks back at, for each of several takes.
 
     An event's keys and values do not depend on where they are stored: its number in the piece
-    goes with them. So going back is forgetting numbers, and a ring may overwrite its oldest.
+    goes with them. So going back is forgetting numbers, a ring may overwrite its oldest, and
+    each take may be at a place of its own.
 
     Attributes:
-        length: Events stored; they are the first of the piece.
-        n_takes: Number of takes, B.
+        lengths: Events stored of each take, B numbers; they are the first of its piece.
     """
 
     def __init__(self, network: Mapping[str, Any], ring_slack: int, n_takes: int) -> None:
         """Make an empty cache for a network of these sizes (see a bundle's card)."""
         self._window = int(network["window"])
-        n_layers, every = int(network["n_layers"]), int(network["global_every"])
-        self._is_global = [index % every == every - 1 for index in range(n_layers)]
-        self._heads = int(network["n_kv_heads"])
-        self._width = int(network["d_model"]) // int(network["n_heads"])
         self._ring = self._window + ring_slack
-        self.n_takes = n_takes
-        self.clear()
+        n_layers, every = int(network["n_layers"]), int(network["global_every"])
+        is_global = np.arange(n_layers) % every == every - 1
+        # Here and below: of local layers, then of global ones.
+        self._layers = np.flatnonzero(~is_global), np.flatnonzero(is_global)
+        g, d = int(network["n_kv_heads"]), int(network["d_model"]) // int(network["n_heads"])
+        self.lengths = [0] * n_takes
+        self._highest = [0] * n_takes
+        sizes = (self._ring, GLOBAL_BLOCK)
+        self._numbers = [np.full((n_takes, size), EMPTY, np.int64) for size in sizes]
+        self._keys, self._values = (
+            [
+                np.zeros((len(layers), n_takes, g, *shape), np.float32)
+                for layers, shape in zip(self._layers, shapes, strict=True)
+            ]
+            for shapes in ([(d, size) for size in sizes], [(size, d) for size in sizes])
+        )
 
-    def clear(self) -> None:
-        """Forget everything."""
-        self.length = 0
-        self._highest = 0
-        self._ring_numbers = np.full(self._ring, EMPTY, np.int64)
-        self._global_numbers = np.full(GLOBAL_BLOCK, EMPTY, np.int64)
-        sizes = [GLOBAL_BLOCK if is_global else self._ring for is_global in self._is_global]
-        b, g, d = self.n_takes, self._heads, self._width
-        self._keys = [np.zeros((b, g, d, size), np.float32) for size in sizes]
-        self._values = [np.zeros((b, g, size, d), np.float32) for size in sizes]
+    @property
+    def n_takes(self) -> int:
+        """Number of takes, B."""
+        return len(self.lengths)
 
     @property
     def most_at_once(self) -> int:
-        """Most events that can be appended in one go."""
+        """Most events of a take that can be appended in one go."""
         return self._ring
 
-    def inputs(self) -> dict[str, NDArray[Any]]:
-        """Return the cache as inputs of a graph."""
+    def inputs(self, takes: Sequence[int]) -> dict[str, NDArray[Any]]:
+        """Return the cache of the takes numbered `takes` as inputs of a graph."""
+        is_all = len(takes) == self.n_takes
+        rows = slice(None) if is_all else list(takes)  # all are not copied
         feeds: dict[str, NDArray[Any]] = {
-            "slot_positions_0": self._ring_numbers,
-            "slot_positions_1": self._global_numbers,
+            f"slot_positions_{kind}": numbers[rows]
+            for kind, numbers in enumerate(self._numbers)
         }
-        for index, array in enumerate([*self._keys, *self._values]):
-            feeds[f"caches_{index}"] = array
+        n_layers = sum(map(len, self._layers))
+        for kind, layers in enumerate(self._layers):
+            for place, layer in enumerate(layers):
+                feeds[f"caches_{layer}"] = self._keys[kind][place, rows]
+                feeds[f"caches_{n_layers + layer}"] = self._values[kind][place, rows]
         return feeds
 
-    def append(self, keys: NDArray[np.float32], values: NDArray[np.float32]) -> None:
-        """Store at most `most_at_once` events: keys (L, B, G, D, T), values (L, B, G, T, D)."""
-        start, end = self.length, self.length + keys.shape[-1]
-        self._grow(end)
-        in_ring = list(self._ring_slices(start, end))
-        in_block = [(slice(start, end), slice(0, end - start))]
-        for layer, is_global in enumerate(self._is_global):
-            for where, new in in_block if is_global else in_ring:
-                self._keys[layer][..., where] = keys[layer][..., new]
-                self._values[layer][:, :, where] = values[layer][:, :, new]
-        numbers = np.arange(start, end)
-        self._global_numbers[start:end] = numbers
-        for where, new in in_ring:
-            self._ring_numbers[where] = numbers[new]
-        self.length = end
-        self._highest = max(self._highest, end)
+    def append(
+        self, keys: NDArray[np.float32], values: NDArray[np.float32], takes: Sequence[int]
+    ) -> None:
+        """Store at most `most_at_once` events of each of the takes numbered `takes`, in order.
 
-    def rollback(self, length: int) -> bool:
-        """Forget the events from number `length` on.
-
-        Returns:
-            False if the ring no longer holds what comes before: then everything is forgotten
-            and must be appended again.
+        Args:
+            keys: Shape (L, takes, G, D, T).
+            values: Shape (L, takes, G, T, D).
+            takes: Their numbers, rising.
         """
-        if length >= self.length:
-            return True
-        oldest_held = self._highest - self._ring
-        oldest_seen = max(length - self._window + 1, 0)  # by the next event
-        if oldest_held > oldest_seen:
-            self.clear()
-            return False
-        self._global_numbers[length : self.length] = EMPTY
-        self._ring_numbers[self._ring_numbers >= length] = EMPTY
-        self.length = length
-        return True
+        n_new = keys.shape[-1]
+        self._grow(max(self.lengths[take] for take in takes) + n_new)
+        for kind, layers in enumerate(self._layers):
+            new_keys, new_values = keys[layers], values[layers]
+            for row, take in enumerate(takes):
+                start = self.lengths[take]
+                for where, new in self._slices(kind, start, start + n_new):
+                    self._keys[kind][:, take, :, :, where] = new_keys[:, row, :, :, new]
+                    self._values[kind][:, take, :, where] = new_values[:, row, :, new]
+                    self._numbers[kind][take, where] = start + np.arange(new.start, new.stop)
+        for take in takes:
+            self.lengths[take] += n_new
+            self._highest[take] = max(self._highest[take], self.lengths[take])
 
-    def take_rows(self, rows: NDArray[np.int64]) -> None:
-        """Keep (or repeat) the takes numbered `rows`."""
-        self.n_takes = len(rows)
-        self._keys = [array[rows] for array in self._keys]
-        self._values = [array[rows] for array in self._values]
+    def rollback(self, lengths: Sequence[int]) -> None:
+        """Forget the events of each take from number `lengths` on.
+
+        Where the ring no longer holds what comes before, the take is forgotten altogether and
+        must be appended again.
+        """
+        for take, length in enumerate(lengths):
+            if length >= self.lengths[take]:
+                continue
+            oldest_held = self._highest[take] - self._ring
+            oldest_seen = max(length - self._window + 1, 0)  # by the next event
+            if oldest_held > oldest_seen:
+                length = self._highest[take] = 0
+            for numbers in self._numbers:
+                numbers[take, numbers[take] >= length] = EMPTY
+            self.lengths[take] = length
+
+    def keep_takes(self, takes: Sequence[int]) -> None:
+        """Go on with the takes numbered `takes` only; a number may come several times."""
+        index = np.array(takes, np.int64)
+        self.lengths = [self.lengths[take] for take in takes]
+        self._highest = [self._highest[take] for take in takes]
+        self._numbers = [numbers[index] for numbers in self._numbers]
+        self._keys = [array[:, index] for array in self._keys]
+        self._values = [array[:, index] for array in self._values]
 
     def n_bytes(self) -> int:
         """Return the memory that keys and values take."""
         return sum(array.nbytes for array in [*self._keys, *self._values])
 
-    def _ring_slices(self, start: int, end: int) -> Iterator[tuple[slice, slice]]:
-        """Yield where in the ring which of the events from `start` to before `end` go."""
+    def _slices(self, kind: int, start: int, end: int) -> Iterator[tuple[slice, slice]]:
+        """Yield in which slots which of the events from `start` to before `end` go."""
+        n_slots = self._numbers[kind].shape[1]
         done = start
         while done < end:
-            slot = done % self._ring
-            n = min(end - done, self._ring - slot)
+            slot = done % n_slots
+            n = min(end - done, n_slots - slot)
             yield slice(slot, slot + n), slice(done - start, done - start + n)
             done += n
 
     def _grow(self, length: int) -> None:
         """Make room for `length` events in the caches of global layers."""
-        n_slots = len(self._global_numbers)
+        n_slots = self._numbers[1].shape[1]
         if length <= n_slots:
             return
         more = -(-(length - n_slots) // GLOBAL_BLOCK) * GLOBAL_BLOCK
-        self._global_numbers = np.pad(self._global_numbers, (0, more), constant_values=EMPTY)
-        for layer, is_global in enumerate(self._is_global):
-            if is_global:
-                self._keys[layer] = np.pad(self._keys[layer], [(0, 0)] * 3 + [(0, more)])
-                room = [(0, 0)] * 2 + [(0, more), (0, 0)]
-                self._values[layer] = np.pad(self._values[layer], room)
+        self._numbers[1] = np.pad(self._numbers[1], [(0, 0), (0, more)], constant_values=EMPTY)
+        self._keys[1] = np.pad(self._keys[1], [(0, 0)] * 4 + [(0, more)])
+        self._values[1] = np.pad(self._values[1], [(0, 0)] * 3 + [(0, more), (0, 0)])

@@ -7,8 +7,7 @@ harmonise is one in which no part is written: chords are.
 
 Takes are written side by side in one session, event by event. Each has a *script*: it says what
 is said for the take (bars, given notes, the chords of a chart), what the model may choose next,
-and when the take is done. When the context is full, the takes go on one by one in new sessions
-that hear the bars before.
+and when the take is done. A take whose context is full begins anew and hears the bars before.
 """
 
 import math
@@ -42,6 +41,7 @@ from sideman.tokens.grid import (
     take_parts,
 )
 from sideman.tokens.vocabulary import (
+    N_COLUMNS,
     N_PARTS,
     UNSPECIFIED,
     VELOCITY,
@@ -180,9 +180,6 @@ def fill(grid: Grid, hole: Hole, bundle: Bundle, wish: Wish) -> list[Draft]:
         for number in range(wish.n_takes)
     ]
     _write(drafts, hole, bundle, wish)
-    for draft in drafts:
-        while draft.next_bar < hole.end and not wish.is_stopped:
-            _write([draft], hole, bundle, wish)
     return drafts
 
 
@@ -219,7 +216,7 @@ def _sheet(grid: Grid, first: int, hole: Hole, bundle: Bundle, wish: Wish) -> _S
     Raises:
         PromptTooLong: If not even a bar before the hole fits.
     """
-    room = int(PROMPT_SHARE * int(bundle.card["network"]["context"]))
+    room = int(PROMPT_SHARE * _context(bundle))
     n_bars = min(wish.prompt_bars, first)
     # bars that have just been written may be too dense to be heard
     fewest = min(n_bars, 1) if first == hole.first else 0
@@ -397,46 +394,84 @@ def _place(event: Events) -> tuple[int, int]:
     return int(event[1]), int(event[2])
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Window:
+    """A stretch of a take that fits the context: what is heard and said, and what comes of it.
+
+    Attributes:
+        draft: The take.
+        sheet: What it hears.
+        script: What is said for it.
+    """
+
+    draft: Draft
+    sheet: _Sheet
+    script: _Script
+
+
 def _write(drafts: Sequence[Draft], hole: Hole, bundle: Bundle, wish: Wish) -> None:
-    """Go on with drafts that are alike so far; each grows by whole bars, at least one."""
-    sheet = _sheet(drafts[0].grid, drafts[0].next_bar, hole, bundle, wish)
-    session = Session(bundle, n_takes=len(drafts), threads=wish.threads)
+    """Write drafts that are alike so far; each grows by whole bars."""
+    sheet = _sheet(drafts[0].grid, hole.first, hole, bundle, wish)
+    going = [_window(draft, sheet, hole, bundle, wish) for draft in drafts]
+    session = Session(bundle, threads=wish.threads)
     session.append(sheet.prompt)
-    context = int(bundle.card["network"]["context"])
+    session.catch_up()
+    session.keep_takes([0] * len(drafts))
+    while going and not wish.is_stopped:
+        session.append([_forced(window.script) for window in going])
+        heard = _choose(session, going, wish)
+        still = [row for row, event in enumerate(heard) if event is not None]
+        if len(still) < len(going):
+            for row in set(range(len(going))) - set(still):
+                _take_in(going[row])
+            if not still:
+                return
+            session.keep_takes(still)
+            going = [going[row] for row in still]
+        session.append([event[None] for event in heard if event is not None])
+        for row, length in enumerate(session.lengths):
+            if length >= _context(bundle):
+                going[row] = _begun_anew(session, row, going[row], hole, wish)
+    for window in going:
+        _take_in(window)
+
+
+def _begun_anew(session: Session, row: int, full: _Window, hole: Hole, wish: Wish) -> _Window:
+    """Go on with a take whose context is full: it hears the bars before, and nothing else."""
+    _take_in(full)
+    draft, bundle = full.draft, session.bundle
+    sheet = _sheet(draft.grid, draft.next_bar, hole, bundle, wish)
+    takes = range(session.n_takes)
+    session.rollback([session.lengths[row] if take == row else 0 for take in takes])
+    session.append([sheet.prompt if take == row else _NO_EVENTS for take in takes])
+    return _window(draft, sheet, hole, bundle, wish)
+
+
+def _window(draft: Draft, sheet: _Sheet, hole: Hole, bundle: Bundle, wish: Wish) -> _Window:
     # so dense a first bar is closed that it is full before the context is, be its last notes
     # some that have to sound together
     spans = [asked.polyphony for asked in wish.bounds.parts.values() if asked.polyphony]
     at_once = max((fewest for fewest, _ in spans), default=1)
-    room = context - len(session) - len(sheet.bars[0]) - at_once
-    most_in_bar = min(MAX_EVENTS_PER_BAR, max(room, 0))
+    room = _context(bundle) - len(sheet.prompt) - len(sheet.bars[0]) - at_once
     is_written = np.isin(sheet.parts, hole.parts)
-    is_new = is_written & ~np.isin(sheet.parts, drafts[0].grid.notes["part"])
-    entering = np.flatnonzero(is_new).tolist()
-    scripts = [
-        _Script(
-            sheet,
-            _keeper(draft, hole, sheet, wish.bounds),
-            entering,
-            most_in_bar=most_in_bar,
-            was_silent=sheet.first > hole.first
-            and not (draft.notes["bar"] == sheet.first - 1).any(),
-            leaning=_leaning(draft, sheet, wish),
-        )
-        for draft in drafts
-    ]
-    going = list(range(len(drafts)))
-    while going and len(session) < context and not wish.is_stopped:
-        _say_forced(session, [scripts[number] for number in going])
-        heard = _choose(session, drafts, scripts, going, wish)
-        still = [row for row, event in enumerate(heard) if event is not None]
-        if len(still) < len(going):
-            if not still:
-                break
-            session.keep_takes(still)
-            going = [going[row] for row in still]
-        session.append(np.stack([event for event in heard if event is not None])[:, None])
-    for draft, script in zip(drafts, scripts, strict=True):
-        _take_in(draft, script, sheet)
+    is_new = is_written & ~np.isin(sheet.parts, draft.grid.notes["part"])
+    script = _Script(
+        sheet,
+        _keeper(draft, hole, sheet, wish.bounds),
+        np.flatnonzero(is_new).tolist(),
+        most_in_bar=min(MAX_EVENTS_PER_BAR, max(room, 0)),
+        was_silent=sheet.first > hole.first
+        and not (draft.notes["bar"] == sheet.first - 1).any(),
+        leaning=_leaning(draft, sheet, wish),
+    )
+    return _Window(draft, sheet, script)
+
+
+def _context(bundle: Bundle) -> int:
+    return int(bundle.card["network"]["context"])
+
+
+_NO_EVENTS = np.zeros((0, N_COLUMNS), np.uint8)
 
 
 def _keeper(draft: Draft, hole: Hole, sheet: _Sheet, bounds: Bounds) -> Keeper | ChordKeeper:
@@ -464,47 +499,34 @@ def _bias(scripts: Sequence[_Script]) -> NDArray[np.float32] | None:
     return np.stack(each) if each else None
 
 
-def _say_forced(session: Session, scripts: Sequence[_Script]) -> None:
-    """Say what all takes have to say, as long as each has something."""
-    n_events = min(len(script.forced) for script in scripts)
-    if n_events:
-        said = [[script.forced.popleft() for _ in range(n_events)] for script in scripts]
-        session.append(np.array(said))
+def _forced(script: _Script) -> Events:
+    """Return what has to be said before the model chooses again, (T, N_COLUMNS)."""
+    said = [script.forced.popleft() for _ in range(len(script.forced))]
+    return np.stack(said) if said else _NO_EVENTS
 
 
-def _choose(
-    session: Session,
-    drafts: Sequence[Draft],
-    scripts: Sequence[_Script],
-    going: Sequence[int],
-    wish: Wish,
-) -> list[Events | None]:
-    """Return the next event of each take that goes on; None for one that is done."""
-    is_free = [not scripts[number].forced for number in going]
+def _choose(session: Session, going: Sequence[_Window], wish: Wish) -> list[Events | None]:
+    """Return the next event of each take; None for one that is done with its window."""
     sentences = session.sentences
+    scripts = [window.script for window in going]
     step = session.next(
-        [
-            scripts[number].limits(sentence) if free else None
-            for number, sentence, free in zip(going, sentences, is_free, strict=True)
-        ],
+        [script.limits(sentence) for script, sentence in zip(scripts, sentences, strict=True)],
         sampling=wish.sampling,
-        rngs=[drafts[number].rng for number in going],
-        idle=[row for row, free in enumerate(is_free) if not free],
-        bias=_bias([scripts[number] for number in going]),
+        rngs=[window.draft.rng for window in going],
+        bias=_bias(scripts),
     )
-    said: list[Events | None] = []
-    for row, number in enumerate(going):
-        script = scripts[number]
-        if script.forced:
-            said.append(script.forced.popleft())
-            continue
-        said.append(script.hear(step.events[row], sentences[row]))
-        drafts[number].nats -= float(step.log_probs[row].sum())
-    return said
+    nats = -step.log_probs.sum(axis=1)
+    for window, surprise in zip(going, nats.tolist(), strict=True):
+        window.draft.nats += surprise
+    return [
+        script.hear(event, sentence)
+        for script, event, sentence in zip(scripts, step.events, sentences, strict=True)
+    ]
 
 
-def _take_in(draft: Draft, script: _Script, sheet: _Sheet) -> None:
-    """Add the full bars of a script to its draft; a bar that was cut is left out."""
+def _take_in(window: _Window) -> None:
+    """Add the full bars of a window to its draft; a bar that was cut is left out."""
+    draft, sheet, script = window.draft, window.sheet, window.script
     end = sheet.first + script.n_full
     written = [(bar, event) for bar, event in script.written if bar < end]
     notes = np.array(

@@ -1,12 +1,12 @@
 """A session with a model: say events, take them back, ask for the next or how likely some are.
 
-Letters in shapes: B takes, T events, J slots of an event.
+Letters in shapes: B takes, T events, J slots of an event, C width of the model, K neighbours.
 """
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from sideman.bundle import PREFILL, STEP, Bundle
+from sideman.bundle import CHOOSE, PREFILL, STEP, Bundle
 from sideman.engine.cache import Cache
 from sideman.engine.sampling import Sampling
 from sideman.errors import EngineError
@@ -36,8 +36,9 @@ STEP_AT_MOST = 32
 MOST_THREADS = 4
 """Threads a small model can use: more only wait for each other."""
 
-STEP_OUTPUTS = ("chosen", "log_probs", "new_keys", "new_values")
-PREFILL_OUTPUTS = ("log_probs", "new_keys", "new_values")
+CHOICE = ("chosen", "log_probs")
+RUN = ("hidden", "new_keys", "new_values")
+"""Outputs of the graphs: what is chosen, and what comes of running events."""
 
 SMALLEST_DRAW = 1e-300
 """What an exponential draw of 0 counts as; its logarithm is finite."""
@@ -57,10 +58,33 @@ class Step:
     log_probs: NDArray[np.float32]
 
 
-class Session:
-    """Several takes of one piece, said event by event to one model.
+@dataclass(frozen=True, slots=True, eq=False)
+class Neighbours:
+    """What may come next because it came when things stood alike.
 
-    All takes have said equally many events. What is appended is checked against the grammar.
+    Attributes:
+        targets: Head outputs that spell each event, as `Vocabulary.targets` has them; a row of
+            -1 goes along with the model. Shape (B, K, J).
+        weights: How likely each is the next event, at least 0; the model has what is left of 1.
+            Shape (B, K).
+    """
+
+    targets: NDArray[np.int64]
+    weights: NDArray[np.float32]
+
+
+Feeds = dict[str, NDArray[Any]]
+
+Recall = Callable[[NDArray[np.float32]], Neighbours]
+"""From the hidden states of all takes, (B, C), to the neighbours of each."""
+
+
+class Session:
+    """Several takes, said event by event to one model, each at a place of its own.
+
+    What is appended is checked against the grammar. Takes are decided side by side, however
+    many events each has said: those that have more to be run than the others run it before. So
+    a take may begin anew amid the others: taken back to nothing, it is another piece.
     """
 
     def __init__(self, bundle: Bundle, *, n_takes: int = 1, threads: int = 0) -> None:
@@ -69,16 +93,21 @@ class Session:
         self._vocabulary = bundle.vocabulary
         self._step = _open_graph(bundle.folder / STEP, threads, bundle.hash)
         self._prefill = _open_graph(bundle.folder / PREFILL, threads, bundle.hash)
-        self._cache = Cache(
-            dict(bundle.card["network"]), int(bundle.card["ring_slack"]), n_takes
-        )
+        self._choose = partial(_open_graph, bundle.folder / CHOOSE, threads, bundle.hash)
+        network = dict(bundle.card["network"])
+        self._cache = Cache(network, int(bundle.card["ring_slack"]), n_takes)
         self._events = np.zeros((n_takes, 256, N_COLUMNS), np.uint8)
+        self._hidden = np.zeros((n_takes, 256, int(network["d_model"])), np.float32)
         self._sentences: list[list[Sentence]] = [[Sentence()] for _ in range(n_takes)]
-        self._length = 0
 
     def __len__(self) -> int:
-        """Return how many events each take has said."""
-        return self._length
+        """Return how many events the longest take has said."""
+        return max(self.lengths)
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """How many events each take has said."""
+        return tuple(len(history) - 1 for history in self._sentences)
 
     @property
     def n_takes(self) -> int:
@@ -92,39 +121,57 @@ class Session:
 
     def events(self, take: int = 0) -> Events:
         """Return all events of a take, shape (T, N_COLUMNS)."""
-        return self._events[take, : self._length].copy()
+        return self._events[take, : self.lengths[take]].copy()
 
-    def append(self, events: Events) -> None:
-        """Say events: (T, N_COLUMNS) in all takes, or (B, T, N_COLUMNS) each take its own.
+    def hidden(self, take: int = 0) -> NDArray[np.float32]:
+        """Return what the model knew after each event of a take that it has run, (T, C).
+
+        The first events of the take, all that do not wait (see `catch_up`).
+        """
+        return self._hidden[take, : self._cache.lengths[take]].copy()
+
+    def append(self, events: Events | Sequence[Events]) -> None:
+        """Say events.
+
+        Args:
+            events: For all takes, (T, N_COLUMNS), or for each take its own, as many as it has.
 
         Raises:
             TokenError: If an event breaks the grammar; nothing is said then.
         """
-        rows = np.broadcast_to(events, (self.n_takes, *events.shape[-2:]))
+        is_for_each = isinstance(events, Sequence) or events.ndim > 2  # noqa: PLR2004 (T, columns)
+        rows = events if is_for_each else [events] * self.n_takes
         said = [
             _continued(history[-1], row)
             for history, row in zip(self._sentences, rows, strict=True)
         ]
-        n_new = rows.shape[1]
-        self._make_room(self._length + n_new)
-        self._events[:, self._length : self._length + n_new] = rows
-        for history, new in zip(self._sentences, said, strict=True):
-            history += new
-        self._length += n_new
+        starts = self.lengths
+        self._make_room(max(map(sum, zip(starts, map(len, rows), strict=True))))
+        for take, (start, row) in enumerate(zip(starts, rows, strict=True)):
+            self._events[take, start : start + len(row)] = row
+            self._sentences[take] += said[take]
 
-    def rollback(self, n: int) -> None:
-        """Take back the last `n` events of every take.
+    def rollback(self, n: int | Sequence[int]) -> None:
+        """Take back the last `n` events of every take, or of each its own number.
 
         Raises:
             EngineError: If fewer have been said.
         """
-        if not 0 <= n <= self._length:
-            msg = f"{n} events are to be taken back; {self._length} have been said"
-            raise EngineError(msg)
-        self._length -= n
-        for history in self._sentences:
-            del history[self._length + 1 :]
-        self._cache.rollback(self._length)
+        each = n if isinstance(n, Sequence) else [n] * self.n_takes
+        for n_back, length in zip(each, self.lengths, strict=True):
+            if not 0 <= n_back <= length:
+                msg = f"{n_back} events are to be taken back; {length} have been said"
+                raise EngineError(msg)
+        for n_back, history in zip(each, self._sentences, strict=True):
+            del history[len(history) - n_back :]
+        self._cache.rollback(self.lengths)
+
+    def catch_up(self) -> None:
+        """Run what waits, so that `next` has one event of each take left to run.
+
+        Who waits for nobody can do so while events come in one by one.
+        """
+        self._run_until(1)
 
     def next(
         self,
@@ -134,6 +181,7 @@ class Session:
         rngs: Sequence[np.random.Generator] = (),
         bias: NDArray[np.float32] | None = None,
         idle: Collection[int] = (),
+        recall: Recall | None = None,
     ) -> Step:
         """Choose the next event of each take; it is not said until it is appended.
 
@@ -145,102 +193,157 @@ class Session:
                 shape (B, sum of V); it never brings back what is cut away or forbidden.
             idle: Takes that choose nothing now: their chance is not used up, and what the step
                 says of them means nothing.
+            recall: Finds neighbours, which are mixed in before temperature and cuts.
 
         Raises:
             EngineError: If nothing has been said yet, or a generator is missing.
             TokenError: If the limits leave nothing to choose.
         """
         sampling = sampling or Sampling()
-        if self._length == 0:
-            msg = "nothing has been said yet; append a START first"
-            raise EngineError(msg)
+        self._check_begun()
         if not sampling.is_greedy and len(rngs) != self.n_takes:
             msg = f"{len(rngs)} random generators for {self.n_takes} takes; give one for each"
             raise EngineError(msg)
         each = limits if isinstance(limits, Sequence) else [limits] * self.n_takes
         asked = [None if row in idle else s for row, s in enumerate(self.sentences)]
-        automaton = choices_of(asked, each)
-        feeds = self._run_inputs(self._waiting())
-        feeds |= _automaton_inputs(automaton)
+        feeds = _automaton_inputs(choices_of(asked, each))
         feeds |= self._drawing_inputs(sampling, rngs, idle)
         if bias is not None:
             feeds["noise"] += bias
-        chosen, log_probs, keys, values = self._step.run(STEP_OUTPUTS, feeds)
-        self._cache.append(keys, values)
+        chosen, log_probs = self._recalled(feeds, recall) if recall else self._stepped(feeds)
         return Step(self._spelled(chosen), log_probs)
 
     def score(self, events: Events) -> NDArray[np.float32]:
         """Say events and return how likely each was, as log-probability in nats, no masks.
 
         Args:
-            events: As for `append`; at least one must have been said before.
+            events: As for `append`, equally many for each take; each must have said one before.
 
         Returns:
             Shape (B, T, J); 0 where an event has no such attribute.
         """
-        if self._length == 0:
-            msg = "nothing has been said yet; append a START first"
-            raise EngineError(msg)
-        first = self._length
+        self._check_begun()
+        firsts = self.lengths
         self.append(events)
-        self._cache.rollback(first - 1)  # the event before the first tells how likely that is
+        # The event before the first tells how likely that is.
+        self._cache.rollback([first - 1 for first in firsts])
+        n_new = self.lengths[0] - firsts[0]
+        self._run_until(n_new + 1)
         parts = [np.zeros((self.n_takes, 0, N_SLOTS), np.float32)]
-        while self._cache.length < self._length - 1:
-            n_run = min(self._length - 1 - self._cache.length, self._cache.most_at_once)
-            begins_at = self._cache.length
-            log_probs = self._run_prefill(n_run)
-            parts.append(log_probs[:, max(first - 1 - begins_at, 0) :])
+        for n_run in self._portions(n_new):
+            following = self._rows(range(self.n_takes), n_run, ahead=1)
+            told = {
+                "targets": self._vocabulary.targets(following),
+                "program_ids": self._vocabulary.ids(following)[..., PROGRAM],
+            }
+            parts += self._run(self._prefill, n_run, told, asked=("log_probs",))
         return np.concatenate(parts, axis=1)
 
     def keep_takes(self, rows: Sequence[int]) -> None:
         """Go on with the takes numbered `rows` only; a number may come several times."""
-        index = np.array(rows, np.int64)
-        self._cache.take_rows(index)
-        self._events = self._events[index]
+        self._cache.keep_takes(rows)
+        self._events = self._events[list(rows)]
+        self._hidden = self._hidden[list(rows)]
         self._sentences = [list(self._sentences[row]) for row in rows]
 
     def cache_bytes(self) -> int:
         """Return the memory of keys and values."""
         return self._cache.n_bytes()
 
+    def _check_begun(self) -> None:
+        if not all(self.lengths):
+            msg = "nothing has been said yet; append a START first"
+            raise EngineError(msg)
+
     def _make_room(self, length: int) -> None:
         if length > self._events.shape[1]:
             more = max(length - self._events.shape[1], self._events.shape[1])
             self._events = np.pad(self._events, [(0, 0), (0, more), (0, 0)])
+            self._hidden = np.pad(self._hidden, [(0, 0), (0, more), (0, 0)])
 
-    def _waiting(self) -> int:
-        """Run events until few, at least one, wait; return how many do."""
-        self._cache.rollback(self._length - 1)  # what follows an event is known by running it
-        few = min(STEP_AT_MOST, self._cache.most_at_once)
-        while self._length - self._cache.length > few:
-            n_run = min(self._length - 1 - self._cache.length, self._cache.most_at_once)
-            self._run_prefill(n_run)
-        return self._length - self._cache.length
+    def _waiting(self) -> list[int]:
+        """Return how many events of each take have not been run."""
+        return [
+            length - n_run
+            for length, n_run in zip(self.lengths, self._cache.lengths, strict=True)
+        ]
 
-    def _run_inputs(self, n_run: int) -> dict[str, NDArray[Any]]:
-        """Return the inputs that run the next `n_run` events not in the cache."""
-        first = self._cache.length
-        return {
-            "ids": self._vocabulary.ids(self._events[:, first : first + n_run]),
-            "positions": np.arange(first, first + n_run),
-            **self._cache.inputs(),
+    def _stepped(self, feeds: Feeds) -> list[Any]:
+        """Run what waits and choose; return what is `CHOICE`."""
+        # What follows an event is known by running it.
+        self._cache.rollback([length - 1 for length in self.lengths])
+        n_run = min(self._waiting())
+        if n_run > min(STEP_AT_MOST, self._cache.most_at_once):
+            n_run = 1
+        self._run_until(n_run)
+        return self._run(self._step, n_run, feeds, asked=CHOICE)
+
+    def _recalled(self, feeds: Feeds, recall: Recall) -> list[Any]:
+        """Run what waits and choose with the help of neighbours; return what is `CHOICE`."""
+        self._run_until(0)
+        last = np.array(self.lengths) - 1
+        feeds["hidden"] = self._hidden[np.arange(self.n_takes), last]
+        found = recall(feeds["hidden"])
+        feeds |= {"neighbours": found.targets, "neighbour_weights": found.weights}
+        chosen: list[Any] = self._choose().run(CHOICE, feeds)
+        return chosen
+
+    def _run_until(self, n_left: int) -> None:
+        """Run events until at most `n_left` of each take wait.
+
+        Takes that have equally many to run do so together.
+        """
+        by_number: dict[int, list[int]] = {}
+        for take, n_waiting in enumerate(self._waiting()):
+            by_number.setdefault(n_waiting - n_left, []).append(take)
+        for n_events, takes in by_number.items():
+            for n_run in self._portions(n_events):
+                untold = {
+                    "targets": np.zeros((len(takes), n_run, N_SLOTS), np.int64),
+                    "program_ids": np.zeros((len(takes), n_run), np.int64),
+                }
+                self._run(self._prefill, n_run, untold, takes=takes)
+
+    def _portions(self, n_events: int) -> Iterator[int]:
+        """Yield how many events to run, as often as it takes."""
+        for done in range(0, n_events, self._cache.most_at_once):
+            yield min(n_events - done, self._cache.most_at_once)
+
+    def _run(
+        self,
+        graph: onnxruntime.InferenceSession,
+        n_run: int,
+        feeds: Feeds,
+        *,
+        asked: Sequence[str] = (),
+        takes: Sequence[int] | None = None,
+    ) -> list[Any]:
+        """Run the next `n_run` events of some takes, None: of all; return what is asked."""
+        rows = range(self.n_takes) if takes is None else takes
+        starts = np.array([self._cache.lengths[take] for take in rows])
+        feeds = {
+            "ids": self._vocabulary.ids(self._rows(rows, n_run)),
+            "positions": starts[:, None] + np.arange(n_run),
+            **self._cache.inputs(rows),
+            **feeds,
         }
+        outputs: list[Any] = graph.run((*asked, *RUN), feeds)
+        hidden, keys, values = outputs[len(asked) :]
+        for take, start, new in zip(rows, starts, hidden, strict=True):
+            self._hidden[take, start : start + n_run] = new
+        self._cache.append(keys, values, rows)
+        return outputs[: len(asked)]
 
-    def _run_prefill(self, n_run: int) -> NDArray[np.float32]:
-        """Run events; return how likely the event after each was, (B, n_run, J)."""
-        first = self._cache.length
-        feeds = self._run_inputs(n_run)
-        following = self._events[:, first + 1 : first + 1 + n_run]
-        feeds["targets"] = self._vocabulary.targets(following)
-        feeds["program_ids"] = self._vocabulary.ids(following)[..., PROGRAM]
-        log_probs, keys, values = self._prefill.run(PREFILL_OUTPUTS, feeds)
-        self._cache.append(keys, values)
-        result: NDArray[np.float32] = log_probs
-        return result
+    def _rows(self, takes: Sequence[int], n: int, *, ahead: int = 0) -> Events:
+        """Return the next `n` events not run, or those `ahead`, (takes, n, N_COLUMNS)."""
+        starts = [self._cache.lengths[take] + ahead for take in takes]
+        return np.stack(
+            [self._events[take, at : at + n] for take, at in zip(takes, starts, strict=True)]
+        )
 
     def _drawing_inputs(
         self, sampling: Sampling, rngs: Sequence[np.random.Generator], idle: Collection[int]
-    ) -> dict[str, NDArray[Any]]:
+    ) -> Feeds:
         n_values = sum(self._vocabulary.slot_sizes)
         noise = np.zeros((self.n_takes, n_values), np.float32)
         if not sampling.is_greedy:
@@ -304,9 +407,9 @@ def _continued(sentence: Sentence, events: Events) -> list[Sentence]:
     return said
 
 
-def _automaton_inputs(automaton: Choices) -> dict[str, NDArray[Any]]:
+def _automaton_inputs(automaton: Choices) -> Feeds:
     """Return the tables of an automaton; each take begins at its own state."""
-    feeds: dict[str, NDArray[Any]] = {"state": np.arange(len(automaton.allowed[0]))}
+    feeds: Feeds = {"state": np.arange(len(automaton.allowed[0]))}
     feeds |= {f"allowed_{slot}": states for slot, states in enumerate(automaton.allowed)}
     return feeds | {f"follow_{slot}": states for slot, states in enumerate(automaton.follow)}
 

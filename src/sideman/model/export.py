@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sideman.bundle import (
+    CHOOSE,
     ORIGINALITY,
     PREFILL,
     STEP,
@@ -16,7 +17,7 @@ from sideman.bundle import (
 from sideman.errors import BundleError
 from sideman.files import refuse_existing
 from sideman.model.checkpoint import load_checkpoint
-from sideman.model.graphs import prefill_graph, step_graph
+from sideman.model.graphs import choose_graph, prefill_graph, step_graph
 from sideman.model.network import Network
 from sideman.model.onnx_writer import share_weights
 from sideman.tokens.vocabulary import Vocabulary
@@ -97,6 +98,7 @@ def bundle_network(
     graphs = {
         STEP: step_graph(network, is_int8=is_int8, ring=ring),
         PREFILL: prefill_graph(network, is_int8=is_int8, ring=ring),
+        CHOOSE: choose_graph(network, is_int8=is_int8),
     }
     files, weights = share_weights(graphs, WEIGHTS)
     said = {

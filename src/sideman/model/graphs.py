@@ -1,14 +1,15 @@
-"""The network as the engine runs it: one graph for a step, one for many events at once.
+"""The network as the engine runs it: a graph for a step, one for many events, one to choose.
 
 It is the network of `sideman.model.network`, written down in ONNX operators; a test holds
-the two together. Both graphs take the keys and values of earlier events as inputs and return
-those of the new ones; where they are kept is the engine's business. Rotary angles and masks
-come from the numbers of events, so a cache may hold them in any order: local layers keep a
-short ring.
+the two together. Step and prefill take the keys and values of earlier events as inputs and
+return those of the new ones; where they are kept is the engine's business. Rotary angles and
+masks come from the numbers of events, so a cache may hold them in any order, local layers keep
+a short ring, and each take may be at a place of its own.
 
 Letters in shapes: B takes, T new events, S slots of a cache, C width of the model, H query
 heads, G key/value heads, R = H / G, D width of one head, L layers, J slots of an event, V
-values of a slot, N states of a slot's table (see `sideman.tokens.choices.Choices`).
+values of a slot, N states of a slot's table (see `sideman.tokens.choices.Choices`), K
+neighbours.
 """
 
 from collections.abc import Callable
@@ -36,6 +37,9 @@ from sideman.tokens.vocabulary import N_COLUMNS, N_PARTS, N_SLOTS, Kind, Vocabul
 FORBIDDEN = -1e9
 """Score of what may not be; finite, so that no softmax turns into NaN."""
 
+LEAST_OWN = 1e-20
+"""Least weight of the network beside its neighbours: were all of them forbidden, it decides."""
+
 NORM_EPSILON = 1e-6
 """What `RMSNorm` adds to the mean square."""
 
@@ -48,23 +52,7 @@ _NEW = ["takes", "events"]
 def step_graph(network: Network, *, is_int8: bool, ring: int) -> onnx.ModelProto:
     """Return the graph that runs new events and decides the next one, slot after slot.
 
-    Inputs beside those of `_Backbone`:
-
-    - `state`: first state of each take, (B,), int64;
-    - `allowed_0` …: for each slot which values may be chosen, (N, V), bool;
-    - `follow_0` …: for each slot but the last the state a value leads to, (N, V), int64;
-    - `program_ids`: embedding id of the program of each part of each take, (B, parts), int64;
-    - `noise`: standard Gumbel noise for all values of all slots, (B, sum of V): adding it and
-      taking the best is drawing a sample (Gumbel-max);
-    - `temperature`: for each slot, (J,), above 0;
-    - `top_k`: keep this many best values, (), int64;
-    - `top_p`: keep the fewest values whose probability sums to at least this, ();
-    - `min_p`: keep values at least this share as likely as the likeliest, () (Nguyen et al.
-      2024, arXiv:2407.01082).
-
-    Outputs: `chosen`, the outputs of the heads, (B, J), int64; their `log_probs` in nats under
-    the masks at temperature 1, (B, J); raw `scores`, (B, sum of V); `new_keys` (L, B, G, D, T)
-    and `new_values` (L, B, G, T, D).
+    Inputs and outputs are those of `_Backbone` and of `_Drawing`.
 
     Args:
         network: What to write down.
@@ -80,6 +68,20 @@ def step_graph(network: Network, *, is_int8: bool, ring: int) -> onnx.ModelProto
     return graph.model()
 
 
+def choose_graph(network: Network, *, is_int8: bool) -> onnx.ModelProto:
+    """Return the graph that decides the next event by a network and what it remembers.
+
+    Inputs beside those of `_Drawing`: `hidden`, what the network knows, (B, C), and those of
+    `_Recalling`. Outputs are those of `_Drawing`.
+    """
+    graph = GraphWriter("choose", is_int8=is_int8)
+    hidden = graph.input("hidden", np.float32, ["takes", network.config.d_model])
+    draw = _Recalling(graph, network)
+    _run_chain(graph, network, hidden, draw.decide)
+    draw.hand_out()
+    return graph.model()
+
+
 def prefill_graph(network: Network, *, is_int8: bool, ring: int) -> onnx.ModelProto:
     """Return the graph that runs events and tells how likely each was after those before it.
 
@@ -88,8 +90,8 @@ def prefill_graph(network: Network, *, is_int8: bool, ring: int) -> onnx.ModelPr
     - `targets`: head outputs that spell the event after each, (B, T, J), int64; -1 where none;
     - `program_ids`: embedding id of the program of that event's part, (B, T), int64; 0: none.
 
-    Outputs: `log_probs` in nats of each slot of the event after each, without masks,
-    (B, T, J), 0 where the target is -1; `new_keys` and `new_values` as of `step_graph`.
+    Outputs beside those of `_Backbone`: `log_probs` in nats of each slot of the event after
+    each, without masks, (B, T, J), 0 where the target is -1.
     """
     graph = GraphWriter("prefill", is_int8=is_int8)
     hidden = _Backbone(graph, network, ring).run()
@@ -105,10 +107,13 @@ class _Backbone:
     Inputs:
 
     - `ids`: embedding ids, (B, T, columns), int64;
-    - `positions`: number of each new event in the piece, (T,), int64;
+    - `positions`: number of each new event in the piece, (B, T), int64;
     - `slot_positions_0`, `slot_positions_1`: the same for each slot of the caches of local and
-      of global layers, (S,), int64; negative where a slot is empty;
+      of global layers, (B, S), int64; negative where a slot is empty;
     - `caches_0` …: of each layer the keys (B, G, D, S), then of each the values (B, G, S, D).
+
+    Outputs: `hidden`, what the heads read, (B, T, C); `new_keys` (L, B, G, D, T) and
+    `new_values` (L, B, G, T, D).
     """
 
     def __init__(self, graph: GraphWriter, network: Network, ring: int) -> None:
@@ -119,12 +124,8 @@ class _Backbone:
         """Return hidden vectors (B, T, C)."""
         graph, n_layers = self._graph, self._config.n_layers
         ids = graph.input("ids", np.int64, [*_NEW, N_COLUMNS])
-        self._positions = graph.input("positions", np.int64, ["events"])
-        self._cos, self._sin = self._angles()
-        # Places of the new events in the tables of angles, which hold these only.
-        each = graph.op("Gather", ids, graph.ints(0, is_list=False), axis=2)
-        ones = graph.op("Add", graph.op("Mul", each, graph.ints(0)), graph.ints(1))
-        self._places = graph.op("Sub", graph.op("CumSum", ones, graph.ints(1)), graph.ints(1))
+        self._positions = graph.input("positions", np.int64, _NEW)
+        self._cos, self._sin, self._places = self._angles()
         self._biases = [self._bias(0, self._config.window), self._bias(1, None)]
         caches = [self._cache(index) for index in range(2 * n_layers)]
         x = graph.op(
@@ -145,7 +146,9 @@ class _Backbone:
         graph.output(
             "new_values", graph.op("Concat", *values, axis=0), np.float32, [*sizes, "events", d]
         )
-        return _norm(graph, "norm", self._network.norm, x)
+        hidden = _norm(graph, "norm", self._network.norm, x)
+        graph.output("hidden", hidden, np.float32, [*_NEW, self._config.d_model])
+        return hidden
 
     def _cache(self, index: int) -> str:
         """Declare the keys of a layer, or from number L on the values."""
@@ -157,29 +160,33 @@ class _Backbone:
             f"caches_{index}", np.float32, ["takes", config.n_kv_heads, *shape]
         )
 
-    def _angles(self) -> tuple[str, str]:
-        """Return cosines and sines for the new positions, each (T, D / 2)."""
+    def _angles(self) -> tuple[str, str, str]:
+        """Return cosines and sines, (B·T, D / 2), and the row of each new event, (B, T)."""
         graph, half = self._graph, self._config.d_head // 2
         speeds = ROPE_BASE ** (-torch.arange(half, dtype=torch.float32) / half)
         numbers = graph.op("Cast", self._positions, to=onnx.TensorProto.FLOAT)
-        column = graph.op("Unsqueeze", numbers, graph.ints(1))
+        column = graph.op("Reshape", numbers, graph.ints(-1, 1))
         angles = graph.op("Mul", column, graph.floats(speeds.numpy()))
-        return graph.op("Cos", angles), graph.op("Sin", angles)
+        zero, one = (graph.ints(number, is_list=False) for number in (0, 1))
+        rows = graph.op("Range", zero, graph.op("Size", self._positions), one)
+        places = graph.op("Reshape", rows, graph.op("Shape", self._positions))
+        return graph.op("Cos", angles), graph.op("Sin", angles), places
 
     def _bias(self, number: int, window: int | None) -> str:
-        """Return 0 where a query may look and `FORBIDDEN` elsewhere, (R·T, S + T)."""
+        """Return 0 where a query may look and `FORBIDDEN` elsewhere, (B, 1, R·T, S + T)."""
         graph, config = self._graph, self._config
         size = self._ring if window else "slots"
-        slots = graph.input(f"slot_positions_{number}", np.int64, [size])
-        keys = graph.op("Concat", slots, self._positions, axis=0)
-        queries = graph.op("Unsqueeze", self._positions, graph.ints(1))
+        slots = graph.input(f"slot_positions_{number}", np.int64, ["takes", size])
+        keys = graph.op("Concat", slots, self._positions, axis=1)
+        keys = graph.op("Unsqueeze", keys, graph.ints(1, 2))
+        queries = graph.op("Unsqueeze", self._positions, graph.ints(1, 3))
         distance = graph.op("Sub", queries, keys)
         is_filled = graph.op("GreaterOrEqual", keys, graph.ints(0))
         sees = graph.op("And", is_filled, graph.op("GreaterOrEqual", distance, graph.ints(0)))
         if window:
             sees = graph.op("And", sees, graph.op("Less", distance, graph.ints(window)))
         bias = graph.op("Where", sees, graph.floats(0), graph.floats(FORBIDDEN))
-        return graph.op("Tile", bias, graph.ints(config.n_heads // config.n_kv_heads, 1))
+        return graph.op("Tile", bias, graph.ints(1, 1, config.n_heads // config.n_kv_heads, 1))
 
     def _layer(
         self, name: str, layer: Layer, x: str, past: tuple[str, str]
@@ -210,7 +217,7 @@ class _Backbone:
         n_each = graph.op(
             "Concat",
             graph.op("Shape", past[1], start=2, end=3),
-            graph.op("Shape", self._positions),
+            graph.op("Shape", self._positions, start=1),
             axis=0,
         )
         on_past, on_new = graph.op_n(2, "Split", weights, n_each, axis=3)
@@ -298,7 +305,25 @@ class _Scoring:
 
 
 class _Drawing:
-    """Each slot is drawn from what the masks allow."""
+    """Each slot is drawn from what the masks allow.
+
+    Inputs:
+
+    - `state`: first state of each take, (B,), int64;
+    - `allowed_0` …: for each slot which values may be chosen, (N, V), bool;
+    - `follow_0` …: for each slot but the last the state a value leads to, (N, V), int64;
+    - `program_ids`: embedding id of the program of each part of each take, (B, parts), int64;
+    - `noise`: standard Gumbel noise for all values of all slots, (B, sum of V): adding it and
+      taking the best is drawing a sample (Gumbel-max);
+    - `temperature`: for each slot, (J,), above 0;
+    - `top_k`: keep this many best values, (), int64;
+    - `top_p`: keep the fewest values whose probability sums to at least this, ();
+    - `min_p`: keep values at least this share as likely as the likeliest, () (Nguyen et al.
+      2024, arXiv:2407.01082).
+
+    Outputs: `chosen`, the outputs of the heads, (B, J), int64; their `log_probs` in nats under
+    the masks at temperature 1, (B, J); raw `scores`, (B, sum of V).
+    """
 
     def __init__(self, graph: GraphWriter, network: Network) -> None:
         self._graph, self._network = graph, network
@@ -336,7 +361,7 @@ class _Drawing:
         """Draw a value and return its embedding (B, C)."""
         graph = self._graph
         allowed = graph.op("Gather", self._allowed[slot], self._state)
-        masked = graph.op("Where", allowed, scores, graph.floats(FORBIDDEN))
+        masked = self._masked(slot, scores, allowed)
         noisy = graph.op("Add", self._cut(slot, masked), self._noise[slot])
         value = graph.op("ArgMax", noisy, axis=1)  # (B, 1)
         log_probs = graph.op("LogSoftmax", masked)
@@ -344,6 +369,10 @@ class _Drawing:
         self._scores.append(scores)
         self._log_probs.append(graph.op("GatherElements", log_probs, value, axis=1))
         return self._follow_on(slot, value) if slot < N_SLOTS - 1 else ""
+
+    def _masked(self, slot: int, scores: str, allowed: str) -> str:  # noqa: ARG002 (for heirs)
+        """Return the scores (B, V) to draw by: those of the network where allowed."""
+        return self._graph.op("Where", allowed, scores, self._graph.floats(FORBIDDEN))
 
     def hand_out(self) -> None:
         """Declare the outputs."""
@@ -424,6 +453,81 @@ class _Drawing:
         graph = GraphWriter(f"unranked_{slot}", is_int8=False)
         graph.output(f"likely_{slot}", likely, np.float32, ["takes", 1])
         return graph
+
+
+class _Recalling(_Drawing):
+    """Each slot is drawn from the network's expectation mixed with what was remembered.
+
+    The next event is a neighbour with the probability that is its weight, and what the network
+    expects with the rest (Khandelwal et al. 2020, arXiv:1911.00172). Slot by slot that is a
+    mixture whose weights follow by Bayes' rule from what was decided before: a neighbour that
+    says otherwise drops out, as does one that the masks forbid. One that says nothing in a slot
+    goes along with the network there.
+
+    Inputs beside those of `_Drawing`:
+
+    - `neighbours`: head outputs that spell each neighbour, (B, K, J), int64; -1 where none;
+    - `neighbour_weights`: of each, at least 0, and at most 1 in sum, (B, K).
+    """
+
+    def __init__(self, graph: GraphWriter, network: Network) -> None:
+        super().__init__(graph, network)
+        self._neighbours = graph.input("neighbours", np.int64, ["takes", "neighbours", N_SLOTS])
+        self._weights = graph.input("neighbour_weights", np.float32, ["takes", "neighbours"])
+        self._own = self._at_least(
+            LEAST_OWN, graph.op("Sub", graph.floats(1), self._sum(self._weights))
+        )
+        self._expected = self._said = self._is_silent = ""
+
+    def _masked(self, slot: int, scores: str, allowed: str) -> str:
+        """Return the logarithm of the mixture, (B, V)."""
+        graph, zero = self._graph, self._graph.floats(0)
+        self._expected = graph.op("LogSoftmax", super()._masked(slot, scores, allowed))
+        place = graph.ints(slot, is_list=False)
+        self._said = graph.op("Gather", self._neighbours, place, axis=2)  # (B, K)
+        self._is_silent = graph.op("Less", self._said, graph.ints(0))
+        value = graph.op("Max", self._said, graph.ints(0))
+        is_allowed = graph.op("GatherElements", allowed, value, axis=1)
+        may_be = graph.op("Or", self._is_silent, is_allowed)
+        self._weights = graph.op("Where", may_be, self._weights, zero)
+        along = graph.op("Where", self._is_silent, self._weights, zero)
+        spoken = graph.op("Where", self._is_silent, zero, self._weights)
+        own = graph.op("Add", self._own, self._sum(along))
+        total = graph.op("Add", own, self._sum(spoken))
+        nothing = graph.op("ConstantOfShape", graph.op("Shape", self._expected))
+        recalled = graph.op("ScatterElements", nothing, value, spoken, axis=1, reduction="add")
+        likely = graph.op(
+            "Add", graph.op("Mul", graph.op("Exp", self._expected), own), recalled
+        )
+        mixed = graph.op(
+            "Where",
+            graph.op("Greater", recalled, zero),
+            graph.op("Log", graph.op("Div", likely, total)),
+            graph.op("Add", self._expected, graph.op("Log", graph.op("Div", own, total))),
+        )
+        return graph.op("Where", allowed, mixed, graph.floats(FORBIDDEN))
+
+    def _follow_on(self, slot: int, value: str) -> str:
+        """Let the value decided (B, 1) weigh the network and its neighbours anew."""
+        graph = self._graph
+        own = graph.op("Exp", graph.op("GatherElements", self._expected, value, axis=1))
+        agrees = graph.op(
+            "Cast", graph.op("Equal", self._said, value), to=onnx.TensorProto.FLOAT
+        )
+        foretold = graph.op("Where", self._is_silent, own, agrees)
+        weights = graph.op("Mul", self._weights, foretold)
+        own = graph.op("Mul", self._own, own)
+        total = self._at_least(LEAST_OWN, graph.op("Add", own, self._sum(weights)))
+        self._weights = graph.op("Div", weights, total)
+        self._own = self._at_least(LEAST_OWN, graph.op("Div", own, total))
+        return super()._follow_on(slot, value)
+
+    def _sum(self, weights: str) -> str:
+        """Return the sum (B, 1) of weights (B, K)."""
+        return self._graph.op("ReduceSum", weights, self._graph.ints(1))
+
+    def _at_least(self, least: float, weights: str) -> str:
+        return self._graph.op("Max", weights, self._graph.floats(least))
 
 
 # ------------------------------------------------------------ shared by all parts
