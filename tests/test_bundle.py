@@ -247,7 +247,7 @@ def test_an_installation_without_a_bundle_says_so(tmp_path, monkeypatch):
     """Rather than fail on a missing file."""
     monkeypatch.setattr("importlib.resources.files", lambda _: tmp_path)
 
-    with pytest.raises(BundleError, match="this installation has no bundle 'small'"):
+    with pytest.raises(BundleError, match="this installation has no bundle 'base'"):
         load_bundle()
 
 

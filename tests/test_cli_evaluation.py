@@ -62,7 +62,7 @@ def test_a_bundle_and_a_corpus_are_enough(asked, capsys):
     run("small", "--corpus", "shards", "--out", "report")
 
     assert asked == {
-        "bundle": bundled_path(),
+        "bundle": bundled_path("small"),
         "corpus": Path("shards"),
         "out": Path("report"),
         "settings": DEFAULTS,

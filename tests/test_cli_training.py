@@ -60,7 +60,7 @@ def test_each_option_arrives(asked, capsys):
     options = "--minutes 2 --lora 8 --strength 0.5 --seed 3 --force --out mine --keep songs"
     run("--bundle", "small", "--corpus", "songs", *options.split())
 
-    assert asked["bundle"] == bundled_path()
+    assert asked["bundle"] == bundled_path("small")
     assert asked["tuning"] == Tuning(minutes=2, rank=8, strength=0.5, seed=3)
     assert (asked["out"], asked["keep"], asked["force"]) == (Path("mine"), Path("songs"), True)
     assert "80 learned from, 10 held out: 3.00 → 3.12 bits per note" in capsys.readouterr().out

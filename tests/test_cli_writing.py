@@ -1,4 +1,4 @@
-"""Commands that write: one line for each file, and one for what cannot be."""
+"""Commands that write: a line a file, one for what it borrows, one for what cannot be."""
 
 import itertools
 import json
@@ -16,6 +16,9 @@ from sideman.score.midi import read_midi, read_recipe
 EXAMPLE = Path(str(resources.files("sideman"))) / "examples" / "prompt.mid"
 N_KNOWN = 200
 """Notes of the example."""
+
+BORROWED = ("  no ", "  longest run shared with the training corpus: ")
+"""How the line begins that says what a take shares with the music the bundled model heard."""
 
 
 @pytest.fixture(autouse=True)
@@ -68,18 +71,20 @@ def test_each_command_writes_what_it_says(capsys, line):
     shown = capsys.readouterr()
     recipe = json.loads(read_recipe(Path("out.mid")) or "")
     assert (status, shown.err) == (0, "")
-    assert shown.out.startswith(f"out.mid: {COMMANDS[line]} bars, ")
-    assert shown.out.count("\n") == 1
+    written, borrowed = shown.out.splitlines()
+    assert written.startswith(f"out.mid: {COMMANDS[line]} bars, ")
+    assert borrowed.startswith(BORROWED)
     assert recipe["task"] == line.split()[0]
     assert len(read_midi(Path("out.mid")).notes) > 0
 
 
 def test_takes_are_numbered(capsys):
-    """Each has a line and a file of its own."""
+    """Each has its lines and a file of its own."""
     assert run_command(["continue", "song.mid", "out.mid", "--bars", "1", "--takes", "2"]) == 0
 
     lines = capsys.readouterr().out.splitlines()
-    assert [line.partition(":")[0] for line in lines] == ["out-1.mid", "out-2.mid"]
+    assert [line.partition(":")[0] for line in lines[::2]] == ["out-1.mid", "out-2.mid"]
+    assert all(line.startswith(BORROWED) for line in lines[1::2])
     assert not Path("out.mid").exists()
 
 
@@ -91,7 +96,7 @@ def test_again_says_whether_it_is_the_same(capsys):
     run_command(["again", "out.mid"])
     run_command(["again", "out.mid", "b.mid", "--set", "seed=8", "--set", "parts=1; 2"])
 
-    same, other = capsys.readouterr().out.splitlines()
+    same, _, other, _ = capsys.readouterr().out.splitlines()
     assert same.startswith("out-again.mid: 1 bar, ")
     assert same.endswith("as before, byte for byte")
     assert other.endswith("other than before")

@@ -66,8 +66,8 @@ REQUIRED = ("name", "precision", "parameters", "network", "ring_slack", "sha256"
 SIZES = ("d_model", "n_layers", "n_heads", "n_kv_heads", "window", "global_every", "context")
 """What it must say of the network."""
 
-BUNDLED = "small"
-"""Name of the bundle that comes with the package."""
+BUNDLED, SMALLER = BUNDLES = ("base", "small")
+"""Names of the bundles that come with the package: the one that plays, and a quicker one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +96,15 @@ class Bundle:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def bundled_path() -> Path:
-    """Return the folder of the bundle that comes with the package.
+def bundled_path(name: str = BUNDLED) -> Path:
+    """Return the folder of a bundle that comes with the package, one of `BUNDLES`.
 
     Raises:
-        BundleError: If this installation has none.
+        BundleError: If this installation has it not.
     """
-    folder = Path(str(resources.files("sideman"))) / "bundles" / BUNDLED
+    folder = Path(str(resources.files("sideman"))) / "bundles" / name
     if not folder.is_dir():
-        msg = f"this installation has no bundle {BUNDLED!r}; name one, or install sideman again"
+        msg = f"this installation has no bundle {name!r}; name one, or install sideman again"
         raise BundleError(msg)
     return folder
 

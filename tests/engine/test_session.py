@@ -534,3 +534,13 @@ def test_hidden_states_are_those_of_what_was_said(fp32_bundle, tiny_network, pie
     with torch.no_grad():
         hidden = tiny_network.hidden(ids, torch.zeros(ids.shape[:2], dtype=torch.long))
     np.testing.assert_allclose(session.hidden(), hidden[0], atol=FP32_TOLERANCE)
+
+
+def test_kept_takes_lie_in_memory_as_the_graphs_read_them(fp32_bundle, piece):
+    """In any other order each step would copy the whole cache."""
+    session = said(fp32_bundle, piece[:20], n_takes=2)
+    session.next(sampling=GREEDY)
+
+    session.keep_takes([1, 0, 1])
+
+    assert all(array.flags.c_contiguous for array in session._cache.inputs(range(3)).values())

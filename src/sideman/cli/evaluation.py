@@ -96,7 +96,7 @@ def evaluate(
 ) -> None:
     """Measure how good BUNDLE is: beside the music itself, and beside trivial rivals.
 
-    BUNDLE is a folder, or the name of the model that comes with Sideman.
+    BUNDLE is a folder, or the name of a model that comes with Sideman: base, small.
 
     \b
     Example:

@@ -31,7 +31,7 @@ NOT_MEASURED = "what it knew before is not measured; name its music with --keep"
 
 
 class BundleName(click.ParamType[Path]):
-    """A bundle: the name of the one that comes with Sideman, or a path."""
+    """A bundle: the name of one that comes with Sideman, or a path."""
 
     name = "bundle"
 
@@ -39,10 +39,10 @@ class BundleName(click.ParamType[Path]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> Path:
         """Return its folder."""
-        from sideman.bundle import BUNDLED, bundled_path
+        from sideman.bundle import BUNDLES, bundled_path
 
-        if value == BUNDLED and not Path(BUNDLED).exists():
-            return bundled_path()
+        if value in BUNDLES and not Path(str(value)).exists():
+            return bundled_path(str(value))
         return ANY_IN.convert(value, param, ctx)
 
 

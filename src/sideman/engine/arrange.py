@@ -53,7 +53,10 @@ def arrange(plan: Plan, bundle: Bundle, *, wish: Wish | None = None) -> list[Tak
         EngineError: If the model has no such style.
     """
     wish = _planned(plan, bundle, wish or Wish())
-    return [_piece(plan, bundle, seeded(wish, take)) for take in range(wish.n_takes)]
+    return [
+        _piece(plan, bundle, seeded(wish, take).told_as(take=take))
+        for take in range(wish.n_takes)
+    ]
 
 
 def _planned(plan: Plan, bundle: Bundle, wish: Wish) -> Wish:

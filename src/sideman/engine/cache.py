@@ -116,12 +116,12 @@ class Cache:
 
     def keep_takes(self, takes: Sequence[int]) -> None:
         """Go on with the takes numbered `takes` only; a number may come several times."""
-        index = np.array(takes, np.int64)
         self.lengths = [self.lengths[take] for take in takes]
         self._highest = [self._highest[take] for take in takes]
-        self._numbers = [numbers[index] for numbers in self._numbers]
-        self._keys = [array[:, index] for array in self._keys]
-        self._values = [array[:, index] for array in self._values]
+        self._numbers = [numbers[list(takes)] for numbers in self._numbers]
+        # An index would leave the memory in another order, to be put right at every step.
+        self._keys = [array.take(takes, axis=1) for array in self._keys]
+        self._values = [array.take(takes, axis=1) for array in self._values]
 
     def n_bytes(self) -> int:
         """Return the memory that keys and values take."""

@@ -27,7 +27,7 @@ from sideman.engine.parts import declared_controls
 from sideman.engine.sampling import DEFAULT_SAMPLING, Sampling
 from sideman.engine.session import Session
 from sideman.errors import EngineError, PromptTooLong
-from sideman.score.types import Table
+from sideman.score.types import Part, Table
 from sideman.tokens.choices import Limits
 from sideman.tokens.codec import PLAIN, Layout, grid_to_events
 from sideman.tokens.controls import measure_controls
@@ -37,6 +37,7 @@ from sideman.tokens.grid import (
     GRID_NOTE_DTYPE,
     Grid,
     add_notes,
+    from_grid,
     slice_bars,
     take_parts,
 )
@@ -82,6 +83,31 @@ class Hole:
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenNote:
+    """A note that has just been written; its bar may yet be left out when writing is stopped.
+
+    Attributes:
+        take: Number of its take, from 0.
+        bar: Bar of the piece in which it begins, from 0.
+        onset: In ticks of `sideman.score.types.TPQ` from the beginning of the piece.
+        duration: In the same ticks, at least 1.
+        pitch: 0-127.
+        velocity: 1-127.
+        part: Number of its part in the piece.
+        player: That part.
+    """
+
+    take: int
+    bar: int
+    onset: int
+    duration: int
+    pitch: int
+    velocity: int
+    part: int
+    player: Part
+
+
+@dataclass(frozen=True, slots=True)
 class Wish:
     """How it is to be written.
 
@@ -98,6 +124,7 @@ class Wish:
         novelty: How far successions of known pitches are shunned, or below 0 sought.
         should_stop: Asked before each event; once it says yes, and it then does so for good,
             what is written ends with the last full bar.
+        on_note: Told of each note as soon as it is written; it changes nothing.
 
     Raises:
         EngineError: If a leaning is outside its range.
@@ -113,6 +140,7 @@ class Wish:
     repetition: float = 0.0
     novelty: float = 0.0
     should_stop: Callable[[], bool] | None = None
+    on_note: Callable[[WrittenNote], None] | None = None
 
     def __post_init__(self) -> None:
         for name in ("repetition", "novelty"):
@@ -126,12 +154,34 @@ class Wish:
         """True when nothing more is to be written."""
         return self.should_stop is not None and self.should_stop()
 
+    def told_as(self, *, take: int = 0, bars: int = 0, ticks: int = 0) -> "Wish":
+        """Return the wish for a step on the way to a piece.
+
+        Args:
+            take: Number in the piece of the only take of the step.
+            bars: Bars that the music of the step stands behind its place in the piece.
+            ticks: The same in ticks.
+        """
+        tell = self.on_note
+        if tell is None:
+            return self
+
+        def retell(note: WrittenNote) -> None:
+            tell(
+                replace(
+                    note, take=note.take + take, bar=note.bar - bars, onset=note.onset - ticks
+                )
+            )
+
+        return replace(self, on_note=retell)
+
 
 @dataclass(slots=True, eq=False)
 class Draft:
     """A take on its way.
 
     Attributes:
+        number: Which of the takes it is, from 0.
         known: The piece without what has been written.
         grid: The piece so far, what has been written included.
         rng: Where its chance comes from.
@@ -142,6 +192,7 @@ class Draft:
         nats: How surprising what was written is to the model, within what was allowed.
     """
 
+    number: int
     known: Grid
     grid: Grid
     rng: np.random.Generator
@@ -176,7 +227,9 @@ def fill(grid: Grid, hole: Hole, bundle: Bundle, wish: Wish) -> list[Draft]:
             msg = f"the key is to change at bar {bar + 1}; the piece has {grid.n_bars}"
             raise EngineError(msg)
     drafts = [
-        Draft(grid, grid, np.random.default_rng((wish.seed, number)), next_bar=hole.first)
+        Draft(
+            number, grid, grid, np.random.default_rng((wish.seed, number)), next_bar=hole.first
+        )
         for number in range(wish.n_takes)
     ]
     _write(drafts, hole, bundle, wish)
@@ -324,6 +377,7 @@ class _Script:
         self._forced: deque[Events] = deque()
         self._chords: deque[Events] = deque()
         self.written: list[tuple[int, Events]] = []
+        self.n_told = 0
         self.n_full = 0
         self._begin_bar()
 
@@ -420,6 +474,8 @@ def _write(drafts: Sequence[Draft], hole: Hole, bundle: Bundle, wish: Wish) -> N
     while going and not wish.is_stopped:
         session.append([_forced(window.script) for window in going])
         heard = _choose(session, going, wish)
+        if wish.on_note is not None:
+            _tell(going, wish.on_note)
         still = [row for row, event in enumerate(heard) if event is not None]
         if len(still) < len(going):
             for row in set(range(len(going))) - set(still):
@@ -524,19 +580,37 @@ def _choose(session: Session, going: Sequence[_Window], wish: Wish) -> list[Even
     ]
 
 
+def _tell(going: Sequence[_Window], tell: Callable[[WrittenNote], None]) -> None:
+    """Tell of the notes that have been written since the last time."""
+    for window in going:
+        script = window.script
+        new = _notes(window, script.written[script.n_told :])
+        script.n_told = len(script.written)
+        if len(new):
+            score = from_grid(replace(window.draft.known, notes=new))
+            for bar, row in zip(new["bar"].tolist(), score.notes, strict=True):
+                onset, duration, pitch, velocity, part = row.tolist()
+                player, take = score.parts[part], window.draft.number
+                tell(WrittenNote(take, bar, onset, duration, pitch, velocity, part, player))
+
+
+def _notes(window: _Window, written: Sequence[tuple[int, Events]]) -> Table:
+    """Return the notes among what was written, by bar, in the piece's numbering."""
+    parts = window.sheet.parts
+    rows = [
+        (bar, event[1], event[2], parts[event[3]], *event[4:7])
+        for bar, event in written
+        if event[0] == Kind.NOTE
+    ]
+    return np.array(rows, GRID_NOTE_DTYPE)
+
+
 def _take_in(window: _Window) -> None:
     """Add the full bars of a window to its draft; a bar that was cut is left out."""
     draft, sheet, script = window.draft, window.sheet, window.script
     end = sheet.first + script.n_full
     written = [(bar, event) for bar, event in script.written if bar < end]
-    notes = np.array(
-        [
-            (bar, event[1], event[2], sheet.parts[event[3]], *event[4:7])
-            for bar, event in written
-            if event[0] == Kind.NOTE
-        ],
-        GRID_NOTE_DTYPE,
-    )
+    notes = _notes(window, written)
     chords = np.array(
         [(bar, *event[1:6]) for bar, event in written if event[0] == Kind.CHORD],
         GRID_CHORD_DTYPE,

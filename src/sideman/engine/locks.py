@@ -10,13 +10,16 @@ from numpy.typing import ArrayLike, NDArray
 from sideman.engine.bounds import RANGE_MARGIN, Bounds
 from sideman.engine.parts import PartWish, find_part
 from sideman.engine.pitches import parse_pitch, pitch_name
-from sideman.engine.wishes import naming, parse_bars
+from sideman.engine.wishes import naming, parse_bars, parse_number, parse_span
 from sideman.errors import EngineError
 from sideman.score.time import QUARTERS_PER_WHOLE, bar_starts, metre_spans
 from sideman.score.types import MAX_DATA_BYTE, TPQ, Score, Table
 
 MOST_SHOWN = 6
 """Notes that a message names at most."""
+
+BY_NUMBER = "#"
+"""Before numbers of notes."""
 
 _LOCK = re.compile(
     r"(?:(?P<part>.*):)?\s*(?:(?P<pitch>[^\s@]+)\s*@)?\s*"
@@ -33,7 +36,9 @@ def locked_notes(score: Score, texts: Sequence[str]) -> NDArray[np.bool_]:
     - `5`, `5-8`: what begins in these bars;
     - `5.2`: what begins in the second beat of bar 5;
     - `C4@5.2`, `C4@5-8`: each C4 among these;
-    - `bass:5-8`, `2:C4@5.2`: those of a part.
+    - `bass:5-8`, `2:C4@5.2`: those of a part;
+    - `#7`, `#7-9`: notes by number, counted from 1 in the order of `score.notes`, as programs
+      name them.
 
     Where a note begins is counted on the model's grid, so that one played a little early is
     where it is written.
@@ -81,6 +86,8 @@ def _meant(
     score: Score, bar: NDArray[np.int64], beat: NDArray[np.int64], text: str
 ) -> NDArray[np.bool_]:
     """Return which notes one text means, at least one."""
+    if text.strip().startswith(BY_NUMBER):
+        return _numbered(score, text.strip().removeprefix(BY_NUMBER))
     match = _LOCK.fullmatch(text.strip())
     if not match or (match["beat"] and not match["bars"].isdigit()):
         msg = "write bars, as in 5-8, or a beat, as in 5.2; before it C4@ or bass: to say whose"
@@ -102,6 +109,17 @@ def _meant(
         msg = f"there is no such note; near are {', '.join(near) or 'none'}"
         raise EngineError(msg)
     return is_meant
+
+
+def _numbered(score: Score, text: str) -> NDArray[np.bool_]:
+    """Return which notes are meant by number."""
+    n_notes = len(score.notes)
+    first, last = parse_span(text, lambda end: parse_number(end, "note"))
+    if first < 1 or last > n_notes:
+        msg = f"the piece has notes 1 to {n_notes}"
+        raise EngineError(msg)
+    numbers = np.arange(1, n_notes + 1)
+    return (numbers >= first) & (numbers <= last)
 
 
 # --------------------------------------------------------------- what comes of a lock

@@ -29,7 +29,7 @@ from sideman.engine.parts import PartWish
 from sideman.errors import EngineError
 from sideman.score.edit import append_score, slice_bars
 from sideman.score.time import metre_spans, resample
-from sideman.score.types import Part, Score
+from sideman.score.types import TPQ, Part, Score
 from sideman.tokens.grid import from_grid, to_grid
 from sideman.tokens.vocabulary import N_PARTS, Task
 
@@ -107,7 +107,14 @@ def loop(
     before = _laid_out(score, n_bars, chart)
     draft = _Draft(_without(before, numbers), n_bars, before)
     return [
-        _built(draft, numbers, bundle, seeded(wish, take), extend=extend, change=change)
+        _built(
+            draft,
+            numbers,
+            bundle,
+            seeded(wish, take).told_as(take=take),
+            extend=extend,
+            change=change,
+        )
         for take in range(wish.n_takes)
     ]
 
@@ -199,7 +206,8 @@ def _with_part(draft: _Draft, part: int, bundle: Bundle, wish: Wish) -> _Draft |
     else:
         task = Task.CHART if len(score.chords) else Task.CONTINUE
         hole = Hole(0, n_bars, (part,), task)
-    (take,) = write(score, hole, bundle, _later(wish, hole.first), n_bars=hole.end + hole.first)
+    wish = _later(wish, score, hole.first)
+    (take,) = write(score, hole, bundle, wish, n_bars=hole.end + hole.first)
     return None if take.is_stopped else draft.taken(take, (part,), hole.first)
 
 
@@ -211,7 +219,8 @@ def _closed(draft: _Draft, part: int, bundle: Bundle, wish: Wish) -> _Draft:
         return draft
     hole = Hole(2 * n_bars - n_last, 2 * n_bars, (part,), Task.INFILL)
     three = _repeated(draft.score, n_bars, 3)
-    (take,) = write_anew(three, hole, bundle, _later(wish, n_bars), n_bars=3 * n_bars)
+    wish = _later(wish, three, n_bars)
+    (take,) = write_anew(three, hole, bundle, wish, n_bars=3 * n_bars)
     return draft.taken(take, (part,), n_bars)
 
 
@@ -236,10 +245,12 @@ def _repeated(score: Score, n_bars: int, times: int) -> Score:
     return whole
 
 
-def _later(wish: Wish, n_bars: int) -> Wish:
-    """Return a wish whose bounds are those of bars that come so much later."""
+def _later(wish: Wish, score: Score, n_bars: int) -> Wish:
+    """Return a wish whose bounds are those of bars of a score that come so much later."""
     most = {(bar + n_bars, part): n for (bar, part), n in wish.bounds.max_notes.items()}
-    return replace(wish, bounds=replace(wish.bounds, max_notes=most))
+    ticks = round(bar_line(score, n_bars) * TPQ / score.tpq)
+    wish = replace(wish, bounds=replace(wish.bounds, max_notes=most))
+    return wish.told_as(bars=n_bars, ticks=ticks)
 
 
 def _laid_out(score: Score, n_bars: int, chart: Chart | None) -> Score:

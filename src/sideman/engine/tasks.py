@@ -10,7 +10,7 @@ from sideman.engine.bounds import Bounds
 from sideman.engine.chart import Chart, parse_chart
 from sideman.engine.compose import Take
 from sideman.engine.course import Value, parse_course
-from sideman.engine.fill import Wish
+from sideman.engine.fill import Wish, WrittenNote
 from sideman.engine.harmonise import harmonise
 from sideman.engine.locks import locked_notes
 from sideman.engine.loop import loop
@@ -36,6 +36,8 @@ def carry_out(
     options: Options,
     *,
     should_stop: Callable[[], bool] | None = None,
+    on_note: Callable[[WrittenNote], None] | None = None,
+    threads: int = 0,
 ) -> list[Take]:
     """Return the takes that are asked for.
 
@@ -44,13 +46,17 @@ def carry_out(
         score: What it is about; None for a task that needs nothing.
         model: Who answers.
         options: What is asked for.
-        should_stop: As in `sideman.engine.fill.Wish`.
+        should_stop: This and the following as in `sideman.engine.fill.Wish`.
+        on_note: Is told of each note that a model writes.
+        threads: Threads of the model.
 
     Raises:
         EngineError: If there is no such task, or something is asked for that cannot be.
     """
     choose(task, TASKS, "task")
-    wish = replace(_wish(options, model), should_stop=should_stop)
+    wish = replace(
+        _wish(options, model), should_stop=should_stop, on_note=on_note, threads=threads
+    )
     if task in _FROM_NOTHING:
         return _FROM_NOTHING[task](model, options, wish)
     if task == "loop":

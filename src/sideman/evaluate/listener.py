@@ -69,7 +69,7 @@ class Listener:
         self.context = int(bundle.card["network"]["context"])
         self.vocabulary = bundle.vocabulary
         self._sizes = dict(bundle.card["network"]), int(bundle.card["ring_slack"])
-        self._no_past = Cache(*self._sizes, n_takes=1).inputs()
+        self._no_past = Cache(*self._sizes, n_takes=1).inputs([0])
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -87,7 +87,7 @@ class Listener:
         targets[0, :-1] = self.vocabulary.targets(events[1:])
         feeds = {
             "ids": ids[None],
-            "positions": np.arange(len(events)),
+            "positions": np.arange(len(events))[None],
             "targets": targets,
             "program_ids": np.append(ids[1:, PROGRAM], 0)[None],
             **self._no_past,
@@ -123,12 +123,12 @@ class Listener:
                 ("scores", "new_keys", "new_values"),
                 {
                     "ids": self.vocabulary.ids(events[:, at : at + 1]),
-                    "positions": np.array([at]),
-                    **cache.inputs(),
+                    "positions": np.full((len(events), 1), at),
+                    **cache.inputs(range(len(events))),
                     **self._forcing(targets, sentences),
                 },
             )
-            cache.append(keys, values)
+            cache.append(keys, values, range(len(events)))
             yield at + 1, self._weighed(scores.astype(np.float64), targets, sentences)
 
     def _forcing(
