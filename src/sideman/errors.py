@@ -11,6 +11,8 @@
     │   ├── PromptTooLong       the prompt does not fit the context
     │   └── DeadlineMissed      the player needed notes before they were ready
     ├── EvaluationError     results, takes or answers that cannot be used
+    ├── LiveError           settings, ports or sessions of live play that cannot be used
+    ├── StudioError         the page's server cannot start, or is asked for what it cannot do
     ├── AudioError          sound cannot be made or read
     ├── OutputExists        a file that would be overwritten           (a FileExistsError too)
     └── MissingExtra        a part of Sideman that is not installed    (an ImportError too)
@@ -88,6 +90,14 @@ class DeadlineMissed(EngineError):
 
 class EvaluationError(SidemanError):
     """Results of an evaluation, takes, or answers of listeners that cannot be used."""
+
+
+class LiveError(SidemanError):
+    """Settings, ports or recorded sessions of live play that cannot be used."""
+
+
+class StudioError(SidemanError):
+    """The page's server cannot start, or is asked for what it cannot do."""
 
 
 class AudioError(SidemanError):

@@ -18,6 +18,7 @@ from sideman import __version__
 from sideman.cli.corpus import corpus
 from sideman.cli.evaluation import evaluate
 from sideman.cli.listening import listen_test
+from sideman.cli.live import LIVE
 from sideman.cli.options import (
     ANY_IN,
     FILE_IN,
@@ -51,7 +52,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in WRITING:
+for command in (*WRITING, *LIVE):
     cli.add_command(command)
 
 
