@@ -58,6 +58,9 @@ N_TRIALS = 200
 N_COLD = 5
 REPLANNED_S = 60.0
 ON_TIME_S = 0.002
+COMMITS = ("0.06", "0.3")
+"""How far ahead the plan is fixed, seconds: as it is for a soloist, and for a band."""
+
 TRIO = ("auto:bass=fretless bass", "auto:drums", "auto:chords=electric piano 1")
 
 Clock = Callable[[], float]
@@ -171,10 +174,10 @@ def replanning(bundle: Bundle, music: Sequence[Phrase], clock: Clock) -> Iterato
 
 
 def in_time(
-    bundle: Bundle, music: Sequence[Phrase], minutes: float, clock: Clock
+    bundle: Bundle, music: Sequence[Phrase], minutes: float, clock: Clock, commit: str
 ) -> Iterator[str]:
-    """Yield the lines on how many notes came in time."""
-    partner, _ = improviser(bundle, TRIO, mode="accompany")
+    """Yield the lines on how many notes came in time, of a plan fixed so far ahead."""
+    partner, _ = improviser(bundle, TRIO, mode="accompany", commit=commit)
     scheduler = Scheduler()
     before_s = time.perf_counter()
     late_s = [
@@ -194,7 +197,7 @@ def in_time(
     share = sum(lateness_s <= ON_TIME_S for lateness_s in late_s) / (len(late_s) + dropped)
     yield (
         f"in time     {100 * share:.2f} % of {len(late_s)} notes sent and {dropped} dropped in "
-        f"{minutes:g} minutes; lateness {_quantiles(late_s)}"
+        f"{minutes:g} minutes, commit {commit} s; lateness {_quantiles(late_s)}"
     )
     yield (
         f"            {spent_s:.0f} s in all; fallbacks "
@@ -313,7 +316,7 @@ def main() -> None:
             reaction(bundle, clock),
             notochord(asked.notochord, asked.checkpoint),
             replanning(bundle, music, clock),
-            in_time(bundle, music, asked.minutes, clock),
+            *(in_time(bundle, music, asked.minutes, clock, commit) for commit in COMMITS),
             first_note(asked.bundle),
         ):
             for line in lines:
