@@ -51,7 +51,7 @@ format: setup  ## put the style right where a machine can
 types: setup  ## check types
 	$(BIN)/mypy
 
-check: lint types test  ## everything that must pass before a commit
+check: lint types test evaluate  ## everything that must pass before a commit
 
 bench: setup  ## run the benchmarks; with PACK=folder of MIDI also those that need one
 	$(BIN)/python benchmarks/decode.py

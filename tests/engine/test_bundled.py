@@ -20,7 +20,7 @@ from sideman.tokens.grid import slice_bars, to_grid
 from sideman.tokens.vocabulary import Extent, Kind, Task
 
 BITS_PER_NOTE_TOLERANCE = 0.05
-"""Measured on 39 pieces in 32 bits and in 8: 0.00003 bits a note on average, 0.03 at worst."""
+"""Measured on 40 pieces in 32 bits and in 8: 0.0015 bits a note on average, 0.012 at worst."""
 
 CACHED_TOLERANCE = 0.5  # nats a slot; 8-bit rounding makes a step of a difference of 1e-7
 
