@@ -74,7 +74,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(SETUP): pyproject.toml | $(BIN)/python
-	$(PIP) --editable '.[audio,corpus,cluster,hub,live,notation,train,dev]'
+	$(PIP) --editable '.[audio,corpus,cluster,hub,live,notation,postgres,studio,train,dev]'
 	@touch $(SETUP_PLAY) $@
 
 $(SETUP_PLAY): pyproject.toml | $(BIN)/python

@@ -234,6 +234,21 @@ class Program:
         return printed
 
 
+@pytest.fixture
+def start():
+    """Return a function that starts the program; what is left of it is killed later."""
+    programs = []
+
+    def begin(*options, environment=None):
+        programs.append(Program(*options, environment=environment))
+        return programs[-1]
+
+    yield begin
+    for program in programs:
+        with contextlib.suppress(ProcessLookupError), program.process:
+            os.killpg(program.process.pid, signal.SIGKILL)
+
+
 def left_of(leader):
     """Return the processes of a group that are left, after they had time to go."""
     until_s = time.monotonic() + PATIENCE_S
@@ -258,10 +273,10 @@ def group(leader):
 @pytest.mark.slow
 @needs_proc
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_every_end_leaves_no_note_and_no_process(room, number, tmp_path):
+def test_every_end_leaves_no_note_and_no_process(room, start, number, tmp_path):
     """Ctrl-C, a polite kill, and the parent alone killed without a chance to clean up."""
     session, preset = tmp_path / "a.session", tmp_path / "a.toml"
-    program = Program(
+    program = start(
         *("--backend", "osc", "--in", room.there, "--out", room.here, "--mode", "lead"),
         *("--silence", 0.1, "--record", session, "--save", preset, "--knob", "21=tempo"),
     )
@@ -352,24 +367,32 @@ def loudness(samples, begin_s, end_s):
     return sum(sample * sample for sample in part) / max(len(part), 1)
 
 
+def connect(jack_server, source, sink):
+    """Connect two ports, as soon as both are there and their clients run."""
+    until_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until_s:
+        with contextlib.suppress(subprocess.CalledProcessError):
+            jack_server.run("jack_connect", source, sink)
+            return
+        time.sleep(0.1)
+    pytest.fail(f"{source} and {sink} cannot be connected")
+
+
 @pytest.mark.slow
 def test_over_jack_a_player_is_answered_and_a_synthesizer_sounds(
-    jack_server, fluidsynth, tmp_path
+    jack_server, fluidsynth, start
 ):
     """Another process's port in, ours out, a third that renders it: as on a stage."""
     program = Program(
         "--backend", "jack", "--silence", 0.3, environment=jack_server.environment
     )
     hands = Hands(JackPort(PortWish("jack", "keys"), session_clock))
-    until_s = time.monotonic() + PATIENCE_S
-    while "sideman:out" not in jack_server.run("jack_lsp") and time.monotonic() < until_s:
-        time.sleep(0.1)
     for source, sink in (
         ("keys:out", "sideman:in"),
         ("sideman:out", "keys:in"),
         ("sideman:out", "fluid:midi_00"),
     ):
-        jack_server.run("jack_connect", source, sink)
+        connect(jack_server, source, sink)
     hands.wait_for(
         lambda: hands.n_notes > 3,
         pump=lambda: None if hands.n_notes else (hands.play(*PHRASE), hands.listen(2.0)),

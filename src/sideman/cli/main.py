@@ -25,6 +25,7 @@ from sideman.cli.options import (
     OutputFile,
     force_option,
 )
+from sideman.cli.studio import studio
 from sideman.cli.training import TRAINING
 from sideman.cli.writing import WRITING
 from sideman.errors import SidemanError
@@ -52,7 +53,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (*WRITING, *LIVE):
+for command in (*WRITING, *LIVE, studio):
     cli.add_command(command)
 
 

@@ -16,6 +16,20 @@ from sideman.errors import MissingExtra
 # What an extra is for, and its packages: when one of them is missing, the extra is.
 EXTRAS = {
     "corpus": ("building a corpus", frozenset({"datasketch", "pebble", "pyarrow", "scipy"})),
+    "studio": (
+        "the studio",
+        frozenset(
+            {
+                "alembic",
+                "fastapi",
+                "pebble",
+                "prometheus_client",
+                "sqlalchemy",
+                "structlog",
+                "uvicorn",
+            }
+        ),
+    ),
     "train": ("training", frozenset({"onnx", "torch"})),
 }
 

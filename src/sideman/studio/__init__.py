@@ -1,0 +1,1 @@
+"""The web page: write, compare, vote and play in a browser."""

@@ -1,0 +1,182 @@
+"""The studio: an app of routes behind a guard, over a database and a queue of jobs."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from importlib import resources
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.responses import PlainTextResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from sideman import __version__
+from sideman.bundle import load_bundle
+from sideman.studio.config import StudioConfig
+from sideman.studio.limits import Slots
+from sideman.studio.logs import LOG
+from sideman.studio.metrics import Metrics
+from sideman.studio.pairs import Pairs
+from sideman.studio.routes import about, files, jobs, live, projects, socket, takes, votes
+from sideman.studio.routes.refusals import add_refusals
+from sideman.studio.schemas import Refusal
+from sideman.studio.security import Guard
+from sideman.studio.state import JobQueue, State
+from sideman.studio.store.database import Database
+from sideman.studio.store.jobs import JobStore
+from sideman.studio.store.projects import Projects
+from sideman.studio.store.votes import Votes
+from sideman.studio.uploads import Uploads
+from sideman.studio.watching import Watch
+
+ASSETS = "assets/"
+"""Files of the page whose names change with what is in them."""
+
+FOREVER = "public, max-age=31536000, immutable"
+NO_PAGE = "the page is not in this installation; run `npm ci && npm run build` in web/\n"
+
+MOST_MESSAGE_BYTES = 65_536
+"""Size of a message that a page may send over a socket."""
+
+LEAVE_S = 5
+"""How long requests may take to end when the studio is stopped."""
+
+MakeJobs = Callable[[Database, Projects, StudioConfig], JobQueue]
+"""Makes who carries out jobs."""
+
+
+def make_app(config: StudioConfig, make_jobs: MakeJobs) -> FastAPI:
+    """Return the studio as an app for an ASGI server.
+
+    Args:
+        config: How it is set up; its folder is made, and its database brought up to date.
+        make_jobs: Makes who carries out jobs; started and stopped with the app.
+
+    Raises:
+        StudioError: If the database cannot be opened.
+        BundleError: If the model cannot be opened.
+    """
+    config.folder.mkdir(parents=True, exist_ok=True)
+    state = _state(config, make_jobs)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        state.uploads.start()
+        state.jobs.start()
+        try:
+            yield
+        finally:
+            state.jobs.stop()
+            state.uploads.close()
+            state.database.close()
+
+    app = bare_app(lifespan=lifespan)
+    app.state.studio = state
+    app.mount("/", _page())
+    add_refusals(app)
+
+    def refused(code: str) -> None:
+        state.metrics.refusals.labels(code).inc()
+        LOG.warning("refused", code=code)
+
+    app.add_middleware(Watch, metrics=state.metrics)
+    app.add_middleware(Guard, config=config, refused=refused)  # the outermost
+    return app
+
+
+def bare_app(
+    lifespan: Callable[[FastAPI], object] | None = None,
+) -> FastAPI:
+    """Return an app with all routes and nothing behind them: what OpenAPI tells of."""
+    app = FastAPI(
+        title="Sideman Studio",
+        version=__version__,
+        docs_url=None,  # they load from elsewhere
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        redirect_slashes=False,
+        lifespan=lifespan,  # type: ignore[arg-type]
+        generate_unique_id_function=lambda route: route.name,
+        responses={"4XX": {"model": Refusal}},
+    )
+    for module in (about, projects, jobs, takes, files, votes, socket, live):
+        app.include_router(module.router)
+    return app
+
+
+def serve(config: StudioConfig, make_jobs: MakeJobs) -> None:
+    """Run the studio until it is stopped.
+
+    Raises:
+        StudioError: If it cannot start.
+    """
+    uvicorn.run(
+        make_app(config, make_jobs),
+        host=config.host,
+        port=config.port,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        ws_max_size=MOST_MESSAGE_BYTES,
+        timeout_graceful_shutdown=LEAVE_S,
+    )
+
+
+def _state(config: StudioConfig, make_jobs: MakeJobs) -> State:
+    limits = config.limits
+    bundle = load_bundle(config.bundle)
+    database = Database(config.database_url)
+    projects, votes = Projects(database), Votes(database)
+    jobs = make_jobs(database, projects, config)
+    return State(
+        config=config,
+        bundle=bundle,
+        database=database,
+        projects=projects,
+        job_store=JobStore(database),
+        jobs=jobs,
+        votes=votes,
+        pairs=Pairs(votes, bundle, jobs.run_now),
+        uploads=Uploads(limits),
+        metrics=Metrics(lambda: jobs.queue_length),
+        sounds=Slots(
+            limits.sounds,
+            "busy",
+            f"{limits.sounds} pieces are being made audible; try again in a moment",
+        ),
+        pair_slots=Slots(
+            limits.pairs,
+            "too_many_pairs",
+            f"{limits.pairs} pairs are being written for you; wait for one of them",
+        ),
+        socket_slots=Slots(
+            limits.sockets,
+            "too_many_sockets",
+            f"{limits.sockets} pages of yours are open; close one of them",
+        ),
+        player_slots=Slots(
+            limits.players,
+            "too_many_players",
+            f"{limits.players} people play here already; try again when one has left",
+        ),
+    )
+
+
+class _Page(StaticFiles):
+    """The page: what changes its name with its content may be kept for ever."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Return a file of the page."""
+        response = await super().get_response(path, scope)
+        response.headers["cache-control"] = FOREVER if path.startswith(ASSETS) else "no-cache"
+        return response
+
+
+def _page() -> StaticFiles | PlainTextResponse:
+    """Return what serves the page; where it was not built, what says so."""
+    folder = Path(str(resources.files("sideman"))) / "studio" / "static"
+    if not (folder / "index.html").is_file():
+        return PlainTextResponse(NO_PAGE, HTTPStatus.NOT_FOUND)
+    return _Page(directory=folder, html=True)

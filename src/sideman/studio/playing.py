@@ -1,0 +1,355 @@
+"""Playing on a page: an improviser whose only port is the page.
+
+    page ── WebSocket ── studio ── owner of both
+                           │
+                           ├── ports     scheduler; its port is the page  page_port.py
+                           └── engine    improviser and model
+
+The processes are those of `sideman.live.workers`. So a page hears what an instrument would:
+every note is ended, whoever dies, and another improviser goes on where the last one was.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from sideman.errors import LiveError, SidemanError
+from sideman.live.control import Act, Change, Command, wished
+from sideman.live.fallback import Fallback
+from sideman.live.inout import InOutConfig, Peer, session_clock
+from sideman.live.messages import NoteOff, NoteOn, ProgramChange, Timed
+from sideman.live.news import EngineConfig, News
+from sideman.live.ports.interface import PortWish
+from sideman.live.preset import Preset
+from sideman.live.settings import settings_texts
+from sideman.live.view import Meters, SeenNote
+from sideman.live.voices import Voice
+from sideman.live.workers import Notice, Workers
+from sideman.score.time import SECONDS_PER_MINUTE
+from sideman.score.types import TPQ
+from sideman.studio.page_port import run_ports
+
+PAGE_CHANNEL = 15
+"""Where the keys of a page are heard; no voice that plays by default is there."""
+
+MOST_WAY_S = 0.5
+"""How long a key can have been on its way here."""
+
+VIEW_S = 0.1
+"""How often a page is told what there is to see; in between it moves by itself."""
+
+MESSAGE_S = 4.0
+"""How long a page shows what went wrong."""
+
+PAST_S, COMING_S = 8.0, 12.0
+"""What is shown of the time before now and after it."""
+
+TURN_S = 0.5
+"""How long the processes are waited for at once."""
+
+SLOW_REPLY_S, SLOW_PLAN_S = 1.0, 0.5
+"""An answer that comes so much later than the silence it waits for, or a plan that is so far
+behind, is felt as waiting."""
+
+_MS_PER_S = 1000
+
+Said = dict[str, Any]
+"""A message to the page, as JSON."""
+
+
+class Partner:
+    """Somebody to play with on a page.
+
+    Args:
+        bundle: Folder of the model; None for the one that comes with Sideman.
+        tell: Told what the page is to know, from threads of ours; when playing cannot go on,
+            the last is `{"type": "over", "reason": …}`.
+        preset: Settings and voices to begin with.
+
+    Raises:
+        SidemanError: If it cannot begin.
+    """
+
+    def __init__(
+        self, bundle: Path | None, tell: Callable[[Said], None], preset: Preset | None = None
+    ) -> None:
+        self._tell = tell
+        preset = preset or Preset()
+        ours, self._theirs = multiprocessing.Pipe()
+        self._keys = Peer(ours, session_clock())
+        self._workers = Workers(
+            InOutConfig(ports=(PortWish("page"),), priority=0),
+            EngineConfig(
+                bundle=bundle,
+                settings=preset.settings,
+                voices=preset.voices,
+                knobs={},
+                begin_s=session_clock(),
+                threads=1,  # others write on the other cores
+            ),
+            run_ports=partial(run_ports, self._theirs),
+        )
+        self._screen = Screen(preset.voices)
+        self._sound = Sound()
+        self._has_ended = False
+        self._threads = [
+            threading.Thread(target=work, daemon=True) for work in (self._watch, self._listen)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def pids(self) -> tuple[int, int]:
+        """Numbers of the processes of ports and improviser."""
+        return self._workers.pids
+
+    def hear(self, said: object) -> None:
+        """Take what the page says.
+
+        Raises:
+            LiveError: If it is nothing that a page may say; the page has to go.
+        """
+        match said:
+            case {"type": "on", "pitch": int(pitch), "velocity": int(velocity), "at": at}:
+                self._play(NoteOn(PAGE_CHANNEL, pitch, velocity), at)
+            case {"type": "off", "pitch": int(pitch), "at": at}:
+                self._play(NoteOff(PAGE_CHANNEL, pitch), at)
+            case {"type": "set", "name": str(name), "text": str(text)}:
+                self._wish(name, text)
+            case {"type": "act", "action": str(name)}:
+                self._wish(name, "")
+            case {"type": "ping", "at": int() | float() as at}:
+                self._tell({"type": "pong", "at": at, "now": session_clock()})
+            case _:
+                msg = "the page said what it may not say; load it again"
+                raise LiveError(msg)
+
+    def end(self) -> None:
+        """End all notes and both processes."""
+        self._has_ended = True
+        watching, listening = self._threads
+        watching.join()
+        self._workers.end()
+        self._theirs.close()  # nobody can say anything more, so listening ends
+        listening.join()
+        self._keys.finish()
+
+    def _play(self, message: NoteOn | NoteOff, at: object) -> None:
+        """Let the improviser hear a key; a moment that cannot be is taken for now."""
+        now_s = session_clock()
+        time_s = at if isinstance(at, float) and now_s - MOST_WAY_S < at <= now_s else now_s
+        self._keys.put(Timed(time_s, message))
+
+    def _wish(self, name: str, text: str) -> None:
+        """Do what the player wants, or say why not."""
+        try:
+            command = wished(name, text)
+        except SidemanError as error:
+            self._screen.say(str(error))
+            return
+        if isinstance(command, Change | Act):
+            self._obey(command)
+
+    def _obey(self, command: Command) -> None:
+        if command == Act("panic"):
+            self._workers.panic()
+        self._workers.tell(command)
+
+    def _watch(self) -> None:
+        """Look after the processes, and say what there is to see."""
+        try:
+            while not self._has_ended and not self._workers.has_ended:
+                for event in self._workers.turn(TURN_S):
+                    self._see(event)
+        except LiveError as error:
+            self._over(str(error))
+        else:
+            if not self._has_ended:
+                self._over("the process of the ports was ended; play again")
+
+    def _see(self, event: object) -> None:
+        if isinstance(event, Notice):
+            for ended in self._sound.end_all(session_clock()):
+                self._tell(ended)
+            self._screen.say(event.text)
+        elif isinstance(event, News):
+            view = self._screen.show(event)
+            if view is not None:
+                self._tell(view)
+
+    def _over(self, reason: str) -> None:
+        for ended in self._sound.end_all(session_clock()):
+            self._tell(ended)
+        self._tell({"type": "over", "reason": reason})
+
+    def _listen(self) -> None:
+        """Pass on what is to sound."""
+        with suppress(EOFError, OSError):
+            while True:
+                self._tell(self._sound.take(self._keys.connection.recv()))
+
+
+class Sound:
+    """What a page sounds: notes on and off as messages, and what is not ended yet."""
+
+    def __init__(self) -> None:
+        self._numbers = count(1)
+        self._sounding: dict[tuple[int, int], int] = {}
+        self._lock = threading.Lock()
+
+    def take(self, timed: Timed) -> Said:
+        """Return the message for what is to sound."""
+        at = timed.time_s
+        with self._lock:
+            match timed.message:
+                case NoteOn(channel, pitch, velocity):
+                    number = self._sounding[channel, pitch] = next(self._numbers)
+                    key = {"id": number, "channel": channel, "pitch": pitch}
+                    return {
+                        "type": "play",
+                        **key,
+                        "velocity": velocity,
+                        "begin": at,
+                        "end": None,
+                    }
+                case NoteOff(channel, pitch):
+                    number = self._sounding.pop((channel, pitch), 0)
+                    return _released((channel, pitch), number, at)
+                case ProgramChange(channel, program):
+                    return {"type": "program", "channel": channel, "program": program, "at": at}
+        msg = f"a page cannot sound {timed.message}"
+        raise LiveError(msg)
+
+    def end_all(self, at_s: float) -> list[Said]:
+        """Return messages that end all that sounds."""
+        with self._lock:
+            ended = [_released(key, number, at_s) for key, number in self._sounding.items()]
+            self._sounding.clear()
+            return ended
+
+
+def _released(key: tuple[int, int], number: int, at: float) -> Said:
+    channel, pitch = key
+    return {"type": "release", "id": number, "channel": channel, "pitch": pitch, "at": at}
+
+
+class Screen:
+    """What there is to see, some times a second, and what went wrong for a while.
+
+    Args:
+        voices: Who plays.
+    """
+
+    def __init__(self, voices: Sequence[Voice]) -> None:
+        self._voices = voices
+        self._view_s = 0.0
+        self._message = ""
+        self._said_s = 0.0
+
+    def say(self, message: str) -> None:
+        """Show a message for a while."""
+        self._message, self._said_s = message, session_clock()
+
+    def show(self, news: News) -> Said | None:
+        """Return what there is to see; None if that was said just now."""
+        for message in news.said:
+            self.say(message)
+        now_s = news.view.now_s
+        if now_s < self._view_s + VIEW_S:
+            return None
+        self._view_s = now_s
+        is_fresh = session_clock() < self._said_s + MESSAGE_S
+        return view_message(news, self._voices, self._message if is_fresh else "")
+
+
+def view_message(news: News, voices: Sequence[Voice], message: str = "") -> Said:
+    """Return what there is to see as the page draws it, in seconds of the session's clock."""
+    view, place = news.view, news.place
+    tick_s = SECONDS_PER_MINUTE / (place.tempo_bpm * TPQ)
+
+    def seconds(tick: float) -> float:
+        return round(view.now_s + (tick - view.now) * tick_s, 3)
+
+    first, last = view.now - PAST_S / tick_s, view.now + COMING_S / tick_s
+    return {
+        "type": "view",
+        "now": view.now_s,
+        "mode": view.mode,
+        "settings": settings_texts(news.settings),
+        "notes": [
+            _note(note, voices[note.voice], seconds, view.now)
+            for note in view.notes
+            if note.onset < last and _end(note, view.now) > first
+        ],
+        "beats": _beats(news, (first, last), seconds),
+        "meters": _meters(view.meters, news.settings.silence),
+        "message": message,
+    }
+
+
+def _end(note: SeenNote, now: int) -> int:
+    """Return the tick at which a note ends; one that is held ends now."""
+    return max(now, note.onset) if note.duration is None else note.onset + note.duration
+
+
+def _note(note: SeenNote, voice: Voice, seconds: Callable[[float], float], now: int) -> Said:
+    return {
+        "id": note.id,
+        "pitch": note.pitch,
+        "velocity": note.velocity,
+        "channel": PAGE_CHANNEL if voice.channel is None else voice.channel,
+        "begin": seconds(note.onset),
+        "end": seconds(_end(note, now)),
+        "state": "heard" if note.is_human else note.state,
+    }
+
+
+def _beats(
+    news: News, span: tuple[float, float], seconds: Callable[[float], float]
+) -> list[Said]:
+    """Return the beats within a span of ticks, as if all bars were like the one that sounds."""
+    place = news.place
+    first = int((span[0] - place.bar_begin) // place.bar_ticks)
+    end = int((span[1] - place.bar_begin) // place.bar_ticks) + 1
+    return [
+        {
+            "at": seconds(place.bar_begin + bar * place.bar_ticks + tick),
+            "is_bar": tick == 0,
+        }
+        for bar in range(first, end)
+        for tick in range(0, place.bar_ticks, place.beat_ticks)
+    ]
+
+
+def _meters(meters: Meters, silence_s: float) -> list[Said]:
+    """Return how well it goes; what was not measured is left out."""
+    response, behind = meters.response.p50_s, meters.staleness.p50_s
+    n_due = meters.played + meters.dropped
+    rows: list[tuple[str, float | None, str, bool]] = [
+        ("Answers after", _ms(response), "ms", (response or 0) < silence_s + SLOW_REPLY_S),
+        ("Plan is behind", _ms(behind), "ms", (behind or 0) < SLOW_PLAN_S),
+        ("Model", round(meters.events_per_s), "events/s", True),
+        ("Left out", meters.dropped, f"of {n_due} notes", not meters.dropped),
+        (
+            "Saves work",
+            int(meters.fallback),
+            f"of {len(Fallback) - 1} steps",
+            meters.fallback is Fallback.NONE,
+        ),
+    ]
+    return [
+        {"name": name, "value": value, "unit": unit, "is_good": is_good}
+        for name, value, unit, is_good in rows
+        if value is not None
+    ]
+
+
+def _ms(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * _MS_PER_S)

@@ -1,0 +1,1 @@
+"""What the studio keeps: projects, takes, jobs and votes, in SQLite or PostgreSQL."""

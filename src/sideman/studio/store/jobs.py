@@ -1,0 +1,105 @@
+"""Jobs and what has come of them, as they are stored and found again."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+from sqlalchemy import select
+from sqlalchemy.orm import defer
+
+from sideman.studio.store.database import Database
+from sideman.studio.store.projects import found
+from sideman.studio.store.tables import JobRow, TakeRow, now
+
+QUEUED, RUNNING, DONE, FAILED, CANCELLED = STATES = (
+    "queued",
+    "running",
+    "done",
+    "failed",
+    "cancelled",
+)
+"""What a job can be; it ends in one of the last three."""
+
+
+class Answer(TypedDict):
+    """A take that is to be stored, as `TakeRow` has it."""
+
+    number: int
+    first_bar: int
+    end_bar: int
+    n_notes: int
+    recipe: dict[str, Any]
+    score: dict[str, Any]
+
+
+class JobStore:
+    """What is asked for and answered. A method that is given an id may raise `Unknown`."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep jobs in a database."""
+        self._database = database
+
+    def add(
+        self,
+        project: str,
+        revision: int,
+        task: str,
+        *,
+        request: Mapping[str, Any],
+        locks: Sequence[int],
+        client: str,
+    ) -> JobRow:
+        """Store what is asked for."""
+        with self._database.writing() as session:
+            row = JobRow(
+                project=project,
+                revision=revision,
+                task=task,
+                request=dict(request),
+                locks=list(locks),
+                client=client,
+                state=QUEUED,
+            )
+            session.add(row)
+            return row
+
+    def get(self, job: str) -> JobRow:
+        """Return a job."""
+        with self._database.reading() as session:
+            return found(session, JobRow, job, "job")
+
+    def unfinished(self) -> Sequence[JobRow]:
+        """Return the jobs that wait or run, the oldest first: what a killed server left."""
+        with self._database.reading() as session:
+            is_open = JobRow.state.in_((QUEUED, RUNNING))
+            listed = select(JobRow).where(is_open).order_by(JobRow.created, JobRow.id)
+            return session.scalars(listed).all()
+
+    def begin(self, job: str) -> None:
+        """Note that a job is worked on, and that it was tried once more."""
+        with self._database.writing() as session:
+            row = found(session, JobRow, job, "job")
+            row.state = RUNNING
+            row.attempts += 1
+
+    def finish(
+        self, job: str, state: str, message: str = "", takes: Sequence[Answer] = ()
+    ) -> list[TakeRow]:
+        """Store how a job ended, why, and its answers, all or none."""
+        with self._database.writing() as session:
+            row = found(session, JobRow, job, "job")
+            row.state, row.message, row.finished = state, message, now()
+            stored = [
+                TakeRow(
+                    project=row.project, job=job, parent_revision=row.revision, name="", **take
+                )
+                for take in takes
+            ]
+            session.add_all(stored)
+            return stored
+
+    def takes(self, job: str) -> Sequence[TakeRow]:
+        """Return the answers to a job in their order, without their music."""
+        with self._database.reading() as session:
+            of_job = select(TakeRow).where(TakeRow.job == job)
+            listed = of_job.order_by(TakeRow.number).options(defer(TakeRow.score))
+            return session.scalars(listed).all()

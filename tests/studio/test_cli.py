@@ -1,0 +1,76 @@
+"""The command that opens the studio, and where it keeps things."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from sideman.cli.options import EXTRAS
+from sideman.cli.studio import studio
+from sideman.errors import StudioError
+from sideman.studio import app
+from sideman.studio.config import StudioConfig, data_folder
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    """Return a function that runs the command and returns its output and configuration."""
+    monkeypatch.setitem(EXTRAS, "studio", ("the studio", frozenset({"fastapi"})))
+    monkeypatch.delenv("SIDEMAN_TOKEN", raising=False)
+    monkeypatch.delenv("SIDEMAN_DATABASE", raising=False)
+    served = []
+    monkeypatch.setattr(app, "serve", lambda config, _: served.append(config))
+
+    def command(*args):
+        options = ["--folder", str(tmp_path), *args]
+        result = CliRunner().invoke(studio, options, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.output, served[-1]
+
+    return command
+
+
+def test_by_default_only_this_machine_reaches_it(run):
+    """What is not asked for is not shared."""
+    output, config = run()
+    assert config.is_private
+    assert config.database_url.endswith("studio.db")
+    assert "http://127.0.0.1:8765/ " in output
+
+
+def test_who_shares_it_gets_a_link_with_the_token(run):
+    """One link to send around."""
+    output, config = run("--host", "0.0.0.0", "--token", "correct horse battery")
+    assert not config.is_private
+    assert "http://127.0.0.1:8765/?token=correct+horse+battery" in output
+    with pytest.raises(StudioError, match="--token"):
+        run("--host", "0.0.0.0")
+
+
+def test_it_shows_how_it_is_used():
+    """The first thing that anybody types."""
+    output = CliRunner().invoke(studio, ["--help"]).output
+    assert "sideman studio --host 0.0.0.0 --token" in output
+
+
+@pytest.mark.parametrize(
+    ("platform", "environ", "wanted"),
+    [
+        ("linux", {}, "/home/ella/.local/share/sideman"),
+        ("linux", {"XDG_DATA_HOME": "/data"}, "/data/sideman"),
+        ("linux", {"XDG_DATA_HOME": "data"}, "/home/ella/.local/share/sideman"),
+        ("darwin", {}, "/home/ella/Library/Application Support/sideman"),
+        ("win32", {"LOCALAPPDATA": "/local"}, "/local/sideman/Data"),
+        ("win32", {}, "/home/ella/AppData/Local/sideman/Data"),
+    ],
+)
+def test_data_lies_where_each_system_wants_it(platform, environ, wanted):
+    """Back-ups and other programs look there."""
+    found = data_folder(platform=platform, environ=environ, home=Path("/home/ella"))
+    assert found.as_posix() == wanted
+
+
+def test_an_address_of_the_new_kind_is_written_in_brackets(tmp_path):
+    """Else a browser takes it for a search."""
+    config = StudioConfig(tmp_path, host="::1", port=80)
+    assert config.link == "http://[::1]:80/"

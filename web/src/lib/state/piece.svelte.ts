@@ -1,0 +1,483 @@
+/** The piece that is open: its score, history, selection, requests and takes. */
+
+import type { Api } from '../api/client';
+import type { Job, JobRequest, Project, SocketMessage, Take, TakeInfo } from '../api/types';
+import type { Incoming } from '../roll/paint';
+import type { GridName } from '../roll/snap';
+import {
+  commit,
+  goTo,
+  historyOf,
+  redoTarget,
+  renamed,
+  undoTarget,
+  type History,
+} from '../score/history';
+import { rangeTicks, type BarRange } from '../score/select';
+import { barOnset, barsOf } from '../score/time';
+import { end, type Note, type Part, type Score } from '../score/types';
+import type { Loop } from '../sound/schedule';
+import type { Notices } from './notices.svelte';
+import type { Player } from './player.svelte';
+import { Saver, type SaveState } from './saver';
+
+const NO_NOTES: ReadonlySet<number> = new Set();
+/** Playing takes up notes that are being written at most this often. */
+const SWAP_S = 0.2;
+
+type NotesMessage = Extract<SocketMessage, { type: 'notes' }>;
+
+interface Mix {
+  colours: Record<number, number>;
+  muted: number[];
+  soloed: number[];
+}
+
+/** A request that is being answered, and what has come of it so far. */
+export interface Writing {
+  job: Job;
+  request: JobRequest;
+  label: string;
+  parts: Part[];
+  incoming: Incoming[];
+  /** Bars of which something is written. */
+  bars: ReadonlySet<number>;
+}
+
+export class Piece {
+  readonly id: string;
+  name = $state('');
+  history = $state.raw<History>() as History;
+  takes = $state.raw<TakeInfo[]>([]);
+  /** The take that is heard and shown instead of the piece. */
+  audition = $state.raw<Take | null>(null);
+  writing = $state.raw<Writing | null>(null);
+  saving = $state<SaveState>('saved');
+
+  selected = $state.raw<ReadonlySet<number>>(NO_NOTES);
+  region = $state.raw<BarRange | null>(null);
+  focus = $state(0);
+  grid = $state<GridName>('auto');
+  isLooping = $state(false);
+  tool = $state<'select' | 'draw'>('select');
+  showVelocities = $state(innerWidth > 620);
+  mix = $state.raw<Mix>({ colours: {}, muted: [], soloed: [] });
+
+  private head = $state.raw<Score>() as Score;
+  private readonly scores = new Map<string, Score>();
+  private readonly loaded = new Map<string, Take>();
+  private readonly api: Api;
+  private readonly notices: Notices;
+  private readonly player: Player;
+  private readonly saver: Saver;
+  /** Asks the server to tell of a job. */
+  private readonly watch: (job: string) => void;
+  private drafts = 0;
+  private lastSwap = 0;
+
+  score = $derived(this.audition?.score ?? this.head);
+  bars = $derived(barsOf(this.score));
+  heard = $derived(
+    this.score.parts.map((_, part) =>
+      this.mix.soloed.length ? this.mix.soloed.includes(part) : !this.mix.muted.includes(part),
+    ),
+  );
+  muted = $derived(new Set(this.heard.flatMap((isHeard, part) => (isHeard ? [] : [part]))));
+  /** Notes that the take which is heard brings. */
+  fresh = $derived.by(() => {
+    if (!this.audition) return NO_NOTES;
+    const key = ({ onset, pitch, part, duration }: Note) =>
+      `${onset} ${pitch} ${part} ${duration}`;
+    const known = new Set(this.head.notes.map(key));
+    const news = this.audition.score.notes.filter((note) => !known.has(key(note)));
+    return new Set(news.map((note) => note.id));
+  });
+  canUndo = $derived(undoTarget(this.history) !== null);
+  canRedo = $derived(redoTarget(this.history) !== null);
+
+  constructor(
+    api: Api,
+    project: Project,
+    player: Player,
+    notices: Notices,
+    watch: (job: string) => void,
+  ) {
+    this.api = api;
+    this.player = player;
+    this.notices = notices;
+    this.watch = watch;
+    this.id = project.id;
+    this.name = project.name;
+    this.head = project.score;
+    this.history = historyOf(project.head, project.revisions);
+    this.scores.set(project.head, project.score);
+    this.takes = project.takes;
+    this.mix = readMix(project.id);
+    this.saver = new Saver(api, project.id, {
+      stored: (draft, id) => this.keepAs(draft, id),
+      state: (state) => (this.saving = state),
+      refused: (cause) => notices.error(cause),
+    });
+  }
+
+  /** The score without what is only heard for a moment. */
+  get own(): Score {
+    return this.head;
+  }
+
+  get loop(): Loop | null {
+    if (!this.isLooping) return null;
+    const all = { first: 0, end: this.bars.length };
+    const [from, to] = rangeTicks(this.bars, this.region ?? all);
+    return { from, to };
+  }
+
+  // -- editing
+
+  /** Make an edited score the piece; an edit of a take that is heard takes it over. */
+  edit(label: string, score: Score): void {
+    if (score === this.score) return;
+    if (this.audition) this.use(this.audition);
+    const draft = this.draft();
+    const parent = this.history.head;
+    this.advance(draft, label, score);
+    this.saver.push({ kind: 'revision', draft, parent, label, score });
+  }
+
+  private draft(): string {
+    this.drafts += 1;
+    return `draft-${this.drafts}`;
+  }
+
+  private advance(draft: string, label: string, score: Score): void {
+    const parent = this.history.head;
+    this.scores.set(draft, score);
+    this.history = commit(this.history, {
+      id: draft,
+      parent,
+      label,
+      created: new Date().toISOString(),
+    });
+    this.head = score;
+    this.focus = Math.min(this.focus, score.parts.length - 1);
+    this.replay();
+  }
+
+  private keepAs(draft: string, id: string): void {
+    const score = this.scores.get(draft);
+    if (score) this.scores.set(id, score);
+    this.history = renamed(this.history, draft, id);
+  }
+
+  async undo(): Promise<void> {
+    if (this.audition) return this.hear(null);
+    const target = undoTarget(this.history);
+    if (target) await this.goTo(target);
+  }
+
+  async redo(): Promise<void> {
+    const target = redoTarget(this.history);
+    if (target) await this.goTo(target);
+  }
+
+  /** Go to any revision there has ever been. */
+  async goTo(revision: string): Promise<void> {
+    const known = this.scores.get(revision);
+    this.audition = null;
+    if (known) this.saver.push({ kind: 'head', revision });
+    try {
+      const score = known ?? (await this.api.setHead(this.id, revision)).score;
+      this.scores.set(revision, score);
+      this.history = goTo(this.history, revision);
+      this.head = score;
+      this.select(this.selected);
+      this.replay();
+    } catch (cause) {
+      this.notices.error(cause);
+    }
+  }
+
+  select(ids: ReadonlySet<number>): void {
+    const known = new Set(this.score.notes.map((note) => note.id));
+    this.selected = new Set([...ids].filter((id) => known.has(id)));
+  }
+
+  async rename(name: string): Promise<void> {
+    this.name = name;
+    await this.api
+      .renameProject(this.id, name)
+      .catch((cause: unknown) => this.notices.error(cause));
+  }
+
+  // -- parts
+
+  toggleMuted(part: number): void {
+    this.setMix({ ...this.mix, muted: flipped(this.mix.muted, part) });
+  }
+
+  toggleSoloed(part: number): void {
+    this.setMix({ ...this.mix, soloed: flipped(this.mix.soloed, part) });
+  }
+
+  setColour(part: number, colour: number): void {
+    this.setMix({ ...this.mix, colours: { ...this.mix.colours, [part]: colour } });
+  }
+
+  private setMix(mix: Mix): void {
+    const before = this.heard;
+    this.mix = mix;
+    localStorage.setItem(mixKey(this.id), JSON.stringify(mix));
+    this.heard.forEach((isHeard, part) => {
+      if (!isHeard && before[part]) this.player.transport.silence(part);
+    });
+  }
+
+  // -- playing
+
+  async togglePlay(): Promise<void> {
+    if (this.player.isPlaying) this.player.stop();
+    else await this.player.play(this.playable(), this.bars, this.loop, this.startPlace());
+  }
+
+  private startPlace(): number {
+    const { place } = this.player;
+    if (this.loop && (place < this.loop.from || place >= this.loop.to)) return this.loop.from;
+    return place >= this.bars[this.bars.length - 1].end ? 0 : place;
+  }
+
+  seek(tick: number): void {
+    this.player.place = Math.max(0, tick);
+    if (this.player.isPlaying)
+      void this.player.play(this.playable(), this.bars, this.loop, tick);
+  }
+
+  /** Let what is played follow what is shown. */
+  replay(cut = false): void {
+    this.player.transport.swap(this.playable(), this.bars, this.loop, cut);
+  }
+
+  toggleLoop(): void {
+    this.isLooping = !this.isLooping;
+    this.followLoop();
+  }
+
+  /** Let playing follow the loop: into it, if it is somewhere else. */
+  followLoop(): void {
+    if (!this.player.isPlaying) return;
+    const { loop } = this;
+    const { tick } = this.player;
+    if (loop && (tick < loop.from || tick >= loop.to)) this.seek(loop.from);
+    else this.replay();
+  }
+
+  /** The score that sounds: with what has been written so far of a request. */
+  private playable(): Score {
+    const { writing } = this;
+    if (!writing?.incoming.length || this.audition) return this.score;
+    const stays = this.head.notes.filter((note) => !this.isFading(note));
+    const notes = [...stays, ...writing.incoming.map(({ note }) => note)];
+    notes.sort((a, b) => a.onset - b.onset);
+    return { ...this.head, parts: writing.parts, notes };
+  }
+
+  // -- asking
+
+  async ask(request: Omit<JobRequest, 'revision' | 'locks'>, label: string): Promise<void> {
+    if (this.audition) this.use(this.audition);
+    await this.saver.settled();
+    const locks = this.head.notes.filter((note) => note.locked).map((note) => note.id);
+    const wish = { ...request, revision: this.saver.lasting(this.history.head), locks };
+    try {
+      const job = await this.api.ask(this.id, wish);
+      this.writing = {
+        job,
+        request: wish,
+        label,
+        parts: this.head.parts,
+        incoming: [],
+        bars: new Set(),
+      };
+      this.watch(job.id);
+    } catch (cause) {
+      this.notices.error(cause);
+    }
+  }
+
+  /** Catch up with a request after the server was away. */
+  async catchUp(): Promise<void> {
+    const id = this.writing?.job.id;
+    if (!id) return;
+    try {
+      this.watch(id);
+      this.follow(await this.api.job(id));
+    } catch (cause) {
+      this.writing = null;
+      this.notices.error(cause);
+    }
+  }
+
+  /** Stop writing; what is there stays as a take. */
+  async stopWriting(): Promise<void> {
+    if (!this.writing) return;
+    await this.api
+      .cancel(this.writing.job.id)
+      .catch((cause: unknown) => this.notices.error(cause));
+  }
+
+  /** Whether a note is about to be replaced by what is being written. */
+  isFading(note: Note): boolean {
+    const { writing } = this;
+    if (!writing || note.locked || this.audition) return false;
+    const { task, selection } = writing.request;
+    if (task === 'accompany' || task === 'harmonise') return false;
+    if (task === 'continue') {
+      // What lies behind the place it goes on from gives way.
+      const until = selection?.bars?.[1];
+      return until !== undefined && note.onset >= barOnset(this.bars, until);
+    }
+    const parts = selection?.parts;
+    if (parts && !parts.includes(note.part)) return false;
+    const [first, last] = selection?.bars ?? [0, this.bars.length];
+    const [from, to] = rangeTicks(this.bars, { first, end: last });
+    return note.onset >= from && note.onset < to;
+  }
+
+  receive(message: SocketMessage, now: number): void {
+    const id = message.type === 'job' ? message.job.id : message.job;
+    if (message.type === 'takes') this.addTakes(message.takes);
+    if (this.writing?.job.id !== id) return;
+    if (message.type === 'notes') this.write(message, now);
+    else if (message.type === 'takes') void this.hear(message.takes[0]?.id ?? null);
+    else this.follow(message.job);
+  }
+
+  /** Take up notes of the first take; those that come again, after a reconnect, are known. */
+  private write({ take, bar, notes, parts }: NotesMessage, now: number): void {
+    const { writing } = this;
+    if (!writing || take !== 0) return;
+    const known = new Set(writing.incoming.map(({ note }) => note.id));
+    const news = notes.filter((note) => !known.has(note.id));
+    this.writing = {
+      ...writing,
+      parts: parts ?? writing.parts,
+      incoming: [...writing.incoming, ...news.map((note) => ({ note, cameAt: now }))],
+      bars: new Set([...writing.bars, bar]),
+    };
+    if (now - this.lastSwap < SWAP_S) return;
+    this.lastSwap = now;
+    this.replay();
+  }
+
+  private follow(job: Job): void {
+    if (!this.writing) return;
+    this.writing = { ...this.writing, job };
+    if (job.state === 'queued' || job.state === 'running') return;
+    if (job.state === 'failed')
+      this.notices.error(job.message || 'The model could not do this; ask again.');
+    const [first] = job.takes;
+    if (first) void this.hear(first);
+    this.writing = null;
+    this.replay();
+  }
+
+  // -- takes
+
+  private addTakes(takes: readonly TakeInfo[]): void {
+    const byId = new Map(this.takes.map((take) => [take.id, take]));
+    for (const take of takes) byId.set(take.id, take);
+    this.takes = [...byId.values()];
+  }
+
+  /** A take with its score. */
+  async load(id: string): Promise<Take> {
+    const take = this.loaded.get(id) ?? (await this.api.take(id));
+    if (!this.takes.some((known) => known.id === id)) this.addTakes([take]);
+    this.loaded.set(id, take);
+    return take;
+  }
+
+  /** Hear a take at the same place, or the piece again for null. */
+  async hear(id: string | null): Promise<void> {
+    if (id === (this.audition?.id ?? null)) return;
+    try {
+      this.audition = id ? await this.load(id) : null;
+      this.select(this.selected);
+      this.replay(true);
+    } catch (cause) {
+      this.notices.error(cause);
+    }
+  }
+
+  /** The piece and the takes of the newest request, in the order in which they are compared. */
+  get compared(): (TakeInfo | null)[] {
+    const of = this.audition?.job ?? this.takes.at(-1)?.job;
+    return [null, ...this.takes.filter((take) => take.job === of)];
+  }
+
+  /** Hear the next take at the same place; after the last one the piece as it was. */
+  async hearNext(): Promise<void> {
+    const { compared } = this;
+    const at = compared.findIndex((take) => (take?.id ?? null) === (this.audition?.id ?? null));
+    await this.hear(compared[(at + 1) % compared.length]?.id ?? null);
+  }
+
+  /** Make a take the piece. */
+  use(take: Take): void {
+    this.audition = null;
+    const draft = this.draft();
+    this.history = goTo(this.history, this.known(take.parent_revision));
+    this.advance(draft, takeName(take), take.score);
+    this.saver.push({ kind: 'take', draft, take: take.id });
+    this.select(this.selected);
+  }
+
+  private known(revision: string): string {
+    return this.history.revisions.has(revision) ? revision : this.history.head;
+  }
+
+  async changeTake(id: string, values: { name?: string; kept?: boolean }): Promise<void> {
+    try {
+      const changed = await this.api.changeTake(id, values);
+      this.takes = this.takes.map((take) => (take.id === id ? changed : take));
+    } catch (cause) {
+      this.notices.error(cause);
+    }
+  }
+
+  async deleteTake(id: string): Promise<void> {
+    try {
+      if (this.audition?.id === id) await this.hear(null);
+      await this.api.deleteTake(id);
+      this.takes = this.takes.filter((take) => take.id !== id);
+    } catch (cause) {
+      this.notices.error(cause);
+    }
+  }
+
+  exportUrl(format: 'mid' | 'wav' | 'flac' | 'stems', parts?: number[]): string {
+    const revision = this.saver.lasting(this.history.head);
+    return this.api.exportUrl({ project: this.id, revision }, format, parts);
+  }
+
+  takeUrl(take: string): string {
+    return this.api.exportUrl({ take }, 'mid');
+  }
+
+  /** Last tick that is written or being written. */
+  get lastTick(): number {
+    const incoming = this.writing?.incoming.map(({ note }) => end(note)) ?? [];
+    return Math.max(this.bars[this.bars.length - 1].end, ...incoming);
+  }
+}
+
+export const takeName = (take: TakeInfo): string => take.name || `Take ${take.number + 1}`;
+
+const flipped = (list: readonly number[], item: number): number[] =>
+  list.includes(item) ? list.filter((other) => other !== item) : [...list, item];
+
+const mixKey = (project: string) => `sideman.mix.${project}`;
+
+function readMix(project: string): Mix {
+  const stored = localStorage.getItem(mixKey(project));
+  return { colours: {}, muted: [], soloed: [], ...(stored ? (JSON.parse(stored) as Mix) : {}) };
+}
