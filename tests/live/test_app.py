@@ -345,9 +345,9 @@ def fluidsynth(jack_server, tmp_path):
         "audio.file.type": "raw",
     }
     said = [part for pair in options.items() for part in ("-o", "{}={}".format(*pair))]
-    command = ("fluidsynth", "-q", "-i", "-s", "-m", "jack", "-a", "file", "-r", "48000")
+    drivers = ("-m", "jack", "-a", "file", "-r", "48000", "-z", "64", "-R", "0", "-C", "0")
     process = subprocess.Popen(
-        (*command, "-z", "64", "-R", "0", "-C", "0", *said, str(bank)),
+        ("fluidsynth", "-q", *drivers, *said, str(bank)),
         env=jack_server.environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
@@ -356,9 +356,8 @@ def fluidsynth(jack_server, tmp_path):
     until_s = time.monotonic() + PATIENCE_S
     while "fluid:midi" not in jack_server.run("jack_lsp") and time.monotonic() < until_s:
         time.sleep(0.1)
-    with process:
-        yield raw
-        process.kill()
+    yield raw
+    process.communicate(b"quit\n", timeout=PATIENCE_S)  # or JACK would wait for it
 
 
 def loudness(samples, begin_s, end_s):
