@@ -90,6 +90,8 @@ def test_every_program_is_found_by_name_and_by_number(program):
         ("nylon guitar", 24),
         ("sax", 64),
         ("001", 0),
+        ("strings", 48),
+        ("brass", 61),
     ],
 )
 def test_program_is_found_by_family_and_by_words(text, program):
@@ -106,6 +108,7 @@ def test_program_is_found_by_family_and_by_words(text, program):
         ("", "there is no program ''"),
         ("0", "program number is 0; people count programs from 1 to 128"),
         ("129", "program number is 129"),
+        ("9" * 5000, "there is no program '999"),
         ("drums", "'drums' is no program: a drum part is marked as drums"),
     ],
 )

@@ -107,6 +107,8 @@ def test_harte_label_becomes_numbers(label, chord):
         ("C:foo", "chord 'C:foo' has the quality 'foo'; known are maj, min, dim"),
         ("C:maj(b2)", r"chord 'C:maj\(b2\)' is none of the known qualities"),
         ("C:maj(99)", "has the degree '99'; it must be 1 to 13"),
+        (f"C:maj({'9' * 5000})", "has the degree '999"),
+        (f"C:maj/{'9' * 5000}", "chord label is 'C:maj/999"),
         ("C/0", "has the degree '0'"),
         ("c:maj", "chord label is 'c:maj'"),
     ],

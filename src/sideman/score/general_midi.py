@@ -331,8 +331,12 @@ def _plain(text: str) -> str:
     return " ".join(re.findall(r"[a-z0-9]+", text.lower()))
 
 
+_USUAL_OF_FAMILY = {"Strings": "String Ensemble 1", "Brass": "Brass Section"}
+"""What people mean who name these families: many players, not their first program."""
+
 _PROGRAM_OF_NAME = {
     **{_plain(name): PROGRAMS_PER_FAMILY * f for f, name in enumerate(FAMILY_NAMES)},
+    **{_plain(name): PROGRAM_NAMES.index(usual) for name, usual in _USUAL_OF_FAMILY.items()},
     **{_plain(name): program for program, name in enumerate(PROGRAM_NAMES)},
 }
 _DRUM_WORDS = {"drum", "drums", "drum kit", "drum set", "drumkit", "drumset", "percussion"}
@@ -375,8 +379,8 @@ def find_program(text: str) -> int:
     """Return the program, 0-127, that a person means by `text`.
 
     Understood are, in this order: a number as people count, 1-128; the name of a program; the
-    name of a family (its first program); words that occur in a name (the first such program).
-    Case and punctuation do not matter.
+    name of a family (its first program; of strings and brass the section); words that occur in
+    a name (the first such program). Case and punctuation do not matter.
 
     Raises:
         ScoreError: If nothing fits; the message says what comes near.
@@ -386,7 +390,7 @@ def find_program(text: str) -> int:
         (40, 40, 33)
     """
     wanted = _plain(text)
-    if re.fullmatch(r"\d+", text.strip(), re.ASCII):
+    if re.fullmatch(r"\d{1,9}", text.strip(), re.ASCII):
         if not 1 <= int(wanted) <= N_PROGRAMS:
             msg = f"program number is {wanted}; people count programs from 1 to {N_PROGRAMS}"
             raise ScoreError(msg)

@@ -86,9 +86,11 @@ _NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _ACCIDENTALS = {"#": 1, "♯": 1, "b": -1, "♭": -1}
 _DEGREE_NAMES = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "b6", "6", "b7", "7")
 _KEY = re.compile(r"([A-Ga-g])([#b♯♭]*)[\s:]*(.*)")
-_LABEL = re.compile(r"([A-G])([#b]*)(?::(?=.)([a-z0-9]*)(?:\(([^()]*)\))?)?(?:/([#b]*\d+))?")
+_LABEL = re.compile(
+    r"([A-G])([#b]*)(?::(?=.)([a-z0-9]*)(?:\(([^()]*)\))?)?(?:/([#b]*\d{1,2}))?"
+)
 _SYMBOL = re.compile(r"([A-G])([#b♯♭]*)(.*?)(?:/([A-G])([#b♯♭]*))?")
-_DEGREE = re.compile(r"(\*?)([#b]*)(\d+)")
+_DEGREE = re.compile(r"(\*?)([#b]*)(\d{1,2})")
 _LAST_DEGREE = 13
 _MODES = {
     "": False,
