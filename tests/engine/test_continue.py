@@ -10,6 +10,7 @@ from sideman.engine.fill import Wish
 from sideman.engine.options import Options
 from sideman.engine.request import Request, write_takes
 from sideman.engine.sampling import Sampling
+from sideman.engine.tasks import carry_out
 from sideman.errors import EngineError, OutputExists, PromptTooLong
 from sideman.score.midi import read_midi, read_recipe, write_midi
 from sideman.score.time import bar_starts
@@ -135,6 +136,33 @@ def test_only_the_new_part_begins_at_its_first_bar(bundle):
     times = whole.score.tpq // alone.score.tpq
     np.testing.assert_array_equal(alone.score.notes["onset"] * times, fresh["onset"] - line)
     np.testing.assert_array_equal(alone.score.notes["pitch"], fresh["pitch"])
+
+
+def test_new_bars_may_begin_behind_a_rest(bundle):
+    """A last chord may ring out before the music goes on."""
+    score = prompt_score(n_bars=4)
+
+    (take,) = continue_(score, bundle, n_bars=2, first_bar=5, wish=Wish(sampling=SAFE))
+
+    assert (take.first_bar, take.end_bar) == (5, 7)
+    onsets, lines = take.score.notes["onset"], bar_starts(take.score)
+    assert not ((onsets >= lines[4]) & (onsets < lines[5])).any()
+
+
+def test_new_bars_never_begin_where_notes_do(fp32_bundle):
+    """What is known is neither written over nor thrown away."""
+    with pytest.raises(
+        EngineError, match="bar 4 is to be the first new one; notes begin up to"
+    ):
+        continue_(prompt_score(n_bars=4), fp32_bundle, first_bar=3)
+
+
+@pytest.mark.parametrize(("bars", "wanted"), [("2", (4, 6)), ("6-7", (5, 7)), ("6-6", (5, 6))])
+def test_bars_are_how_many_or_which(fp32_bundle, bars, wanted):
+    """One option says either."""
+    options = Options(bars=bars)
+    (take,) = carry_out("continue", prompt_score(n_bars=4), fp32_bundle, options, threads=1)
+    assert (take.first_bar, take.end_bar) == wanted
 
 
 def test_more_bars_than_the_context_holds(fp32_bundle):

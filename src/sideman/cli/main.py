@@ -26,6 +26,7 @@ from sideman.cli.options import (
     force_option,
 )
 from sideman.cli.studio import studio
+from sideman.cli.taste import prefer
 from sideman.cli.training import TRAINING
 from sideman.cli.writing import WRITING
 from sideman.errors import SidemanError
@@ -129,7 +130,7 @@ def roll(
 # ------------------------------------------------------------------- learning
 
 
-for command in (corpus, *TRAINING, evaluate, listen_test):
+for command in (corpus, *TRAINING, evaluate, listen_test, prefer):
     cli.add_command(command)
 
 

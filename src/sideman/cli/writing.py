@@ -149,7 +149,23 @@ drawing_options = several(
         type=click.IntRange(0, MAX_TAKES),
         default=0,
         show_default="all, as they come",
-        help="Write only so many of the takes, the likeliest first.",
+        help="Write only so many of the takes: the likeliest, or those that --taste likes "
+        "best.",
+    ),
+    click.option(
+        "--taste",
+        type=FILE_IN,
+        default=None,
+        show_default="none",
+        help="What you like, as `sideman prefer` learned it from votes: more takes are drawn, "
+        "and the best are written.",
+    ),
+    click.option(
+        "--best-of",
+        type=click.IntRange(1, MAX_TAKES),
+        default=4,
+        show_default=True,
+        help="With --taste and no --keep: takes that are drawn for each that is written.",
     ),
     click.option(
         "--seed",
@@ -270,6 +286,7 @@ def continue_(*, prompt: Path, **said: Any) -> None:
     Example:
         sideman continue verse.mid chorus.mid --bars 8 --seed 7
         sideman continue verse.mid idea.mid --takes 4 --only-new
+        sideman continue verse.mid best.mid --taste taste.json
     """
     _write("continue", prompt, **said)
 
@@ -490,13 +507,15 @@ def _write(
     *,
     out: Path,
     bundle: Path | None,
+    taste: Path | None,
+    best_of: int,
     force: bool,
     **options: Any,
 ) -> None:
     from sideman.engine.options import Options
     from sideman.engine.request import Request, write_takes
 
-    request = Request(task, prompt, Options(**options), bundle)
+    request = Request(task, prompt, Options(**options), bundle, taste, best_of)
     with interrupts_noted() as is_interrupted:
         reports = write_takes(request, out, force=force, should_stop=is_interrupted)
     for report in reports:

@@ -119,6 +119,7 @@ def continue_(
     bundle: Bundle,
     *,
     n_bars: int = 8,
+    first_bar: int | None = None,
     only_new: bool = False,
     metre: Course[tuple[int, int]] | None = None,
     tempo_bpm: Course[float] | None = None,
@@ -134,6 +135,8 @@ def continue_(
         score: What was played.
         bundle: The model.
         n_bars: Bars to write.
+        first_bar: The first of them; what rings on, or is silent, may come before it. None:
+            right behind the last in which a note begins.
         only_new: Leave out what was played.
         metre: Numerator and denominator of the new bars; this and the tempo may change at a
             bar of the piece (`sideman.engine.course`). None: as it was.
@@ -143,19 +146,23 @@ def continue_(
 
     Raises:
         PromptTooLong: If not even the last bar fits the context.
-        EngineError: If the score has no note, or something is to change at a bar that is not
-            new.
+        EngineError: If the score has no note, or one in the bars that are to be written, or
+            something is to change at a bar that is not new.
     """
     wish = wish or Wish()
     score = _with_notes(drop_empty_parts(score), "continue")
     grid, _ = to_grid(score)
-    first = int(grid.notes["bar"].max()) + 1
-    is_heard = grid.notes["bar"] >= first - wish.prompt_bars
+    n_played = int(grid.notes["bar"].max()) + 1
+    first = n_played if first_bar is None else first_bar
+    if first < n_played:
+        msg = f"bar {first + 1} is to be the first new one; notes begin up to bar {n_played}"
+        raise EngineError(msg)
+    is_heard = grid.notes["bar"] >= n_played - wish.prompt_bars
     parts = tuple(np.unique(grid.notes["part"][is_heard]).tolist())
     hole = Hole(first, first + n_bars, parts, Task.CONTINUE)
     score = lay_out(score, range(first, hole.end), metre=metre, tempo_bpm=tempo_bpm)
     takes = [_ended(take) for take in write(score, hole, bundle, wish, chart=chart)]
-    return [_only_new(take) for take in takes] if only_new else takes
+    return [new_bars(take) for take in takes] if only_new else takes
 
 
 def infill(
@@ -394,7 +401,7 @@ def _ended(take: Take) -> Take:
     return replace(take, score=slice_bars(take.score, 0, take.end_bar))
 
 
-def _only_new(take: Take) -> Take:
+def new_bars(take: Take) -> Take:
     """Return a take without what was known."""
     bars = slice_bars(take.score, take.first_bar, take.end_bar)
     return replace(take, score=bars, first_bar=0, end_bar=take.end_bar - take.first_bar)

@@ -14,11 +14,12 @@ from typing import Any
 
 from sideman import __version__
 from sideman.bundle import Bundle, load_bundle
-from sideman.engine.compose import Take
+from sideman.engine.compose import Take, new_bars
 from sideman.engine.options import NOTHING_SAID, Options, changed
 from sideman.engine.originality import original_lines
-from sideman.engine.ranking import nearest, rank
+from sideman.engine.ranking import likelihood, nearest, rank
 from sideman.engine.tasks import carry_out
+from sideman.engine.taste import BEST_OF, Ear, Taste, read_taste
 from sideman.errors import EngineError
 from sideman.files import refuse_existing
 from sideman.score.midi import read_midi, read_recipe, write_midi
@@ -34,12 +35,18 @@ class Request:
         prompt: The MIDI file it is about; None for a task that needs none.
         options: How it is to be done.
         bundle: The model. None: the one that comes with Sideman.
+        taste: File of what is liked (`sideman.engine.taste`): more takes are drawn, and those
+            that it likes best are written. None: no such file.
+        best_of: Takes that are drawn for each one that is written, where there is a taste and
+            the options do not say how many are kept.
     """
 
     task: str
     prompt: Path | None = None
     options: Options = NOTHING_SAID
     bundle: Path | None = None
+    taste: Path | None = None
+    best_of: int = BEST_OF
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +95,9 @@ def write_takes(
     Raises:
         OutputExists: If a file to write exists and `force` is not given; nothing is written.
         MidiFileError: If the prompt cannot be read.
-        EngineError: If something is asked for that cannot be.
+        EngineError: If something is asked for that cannot be, or the taste cannot be used.
     """
-    options = request.options
+    options = _enough_takes(request)
     n_files = options.keep or options.takes
     paths = [out]
     if n_files > 1:
@@ -98,11 +105,16 @@ def write_takes(
     for path in paths:
         refuse_existing(path, force=force)
     model = load_bundle(request.bundle)
+    taste = read_taste(request.taste, model) if request.taste else None
     score = read_midi(request.prompt) if request.prompt else None
-    takes = carry_out(request.task, score, model, options, should_stop=should_stop)
-    numbers = rank(takes)[: options.keep] if options.keep else list(range(len(takes)))
+    is_cut = taste is not None and options.only_new  # it hears what was known as well
+    asked = replace(options, only_new=False) if is_cut else options
+    takes = carry_out(request.task, score, model, asked, should_stop=should_stop)
+    scorer = taste.scorer(Ear(model), score) if taste else likelihood
+    numbers = rank(takes, scorer)[: options.keep] if options.keep else list(range(len(takes)))
     numbers = [number for number in numbers if takes[number].n_bars]
-    recipe = _recipe(request, model)
+    takes = [new_bars(take) for take in takes] if is_cut else takes
+    recipe = _recipe(replace(request, options=options), model, taste)
     reports = [
         _write(takes[number], path, recipe | {"take": number}, force=force)
         for path, number in zip(paths, numbers, strict=False)  # fewer where it was stopped
@@ -185,10 +197,21 @@ def _numbered(path: Path, number: int) -> Path:
     return path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
-def _recipe(request: Request, model: Bundle) -> dict[str, Any]:
-    """Return what a file says of how it was made; its number among the takes comes last."""
+def _enough_takes(request: Request) -> Options:
+    """Return the options with as many takes as a taste needs to have a choice."""
+    options = request.options
+    if request.taste is None or options.keep:
+        return options
+    return replace(options, takes=options.takes * request.best_of, keep=options.takes)
+
+
+def _recipe(request: Request, model: Bundle, taste: Taste | None) -> dict[str, Any]:
+    """Return what a file says of how it was made; its number among the takes comes last.
+
+    The taste is told, not needed: to make a take again is to draw them all and write that one.
+    """
     prompt = request.prompt
-    heard = {}
+    heard = {} if taste is None else {"taste": taste.hash}
     if prompt is not None:
         heard["prompt"] = prompt.name
         heard["prompt_sha256"] = _sha256(prompt)

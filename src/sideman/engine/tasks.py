@@ -23,6 +23,7 @@ from sideman.engine.wishes import choose, parse_bars, parse_number
 from sideman.errors import EngineError
 from sideman.score.edit import drop_empty_parts
 from sideman.score.harmony import N_PITCH_CLASSES
+from sideman.score.time import MAX_BARS as MOST_BARS_OF_A_SCORE
 from sideman.score.types import DEFAULT_TEMPO_BPM, Score
 from sideman.tokens.vocabulary import DENOMINATOR_OF, NUMERATOR_OF, Role
 
@@ -116,10 +117,12 @@ def _harmonise(score: Score, model: Bundle, options: Options, wish: Wish) -> lis
 def _continue(score: Score, model: Bundle, options: Options, wish: Wish) -> list[Take]:
     score = drop_empty_parts(score)
     _, wishes = _chosen(score, options.parts)
+    first, n_bars = _bars_behind(options)
     return compose.continue_(
         score,
         model,
-        n_bars=_n_bars(options),
+        n_bars=n_bars,
+        first_bar=first,
         only_new=options.only_new,
         metre=_metres(options),
         tempo_bpm=_tempos(options),
@@ -276,6 +279,15 @@ def _n_bars(options: Options) -> int:
         msg = f"bars is {n_bars}; it must be 1 to {MAX_BARS}"
         raise EngineError(msg)
     return n_bars
+
+
+def _bars_behind(options: Options) -> tuple[int | None, int]:
+    """Return the first of the bars to be written, None if only their number is said, and it."""
+    first, dash, _ = options.bars.partition("-")
+    if not (dash and first.strip()):
+        return None, _n_bars(options)
+    bars = parse_bars(options.bars, MOST_BARS_OF_A_SCORE)
+    return bars.start, _n_bars(replace(options, bars=str(len(bars))))
 
 
 def _bars(options: Options, score: Score) -> range:
