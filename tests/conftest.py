@@ -1,5 +1,9 @@
 """What all tests share."""
 
+import logging
+import os
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -158,3 +162,14 @@ def inline():
     from sideman.corpus.build import Work
 
     return Work(engine=_InlineEngine(), progress=False)
+
+
+@pytest.fixture(scope="session")
+def ray_cluster():
+    """Start a Ray cluster of three workers on this machine; skip where Ray is not installed."""
+    ray = pytest.importorskip("ray", reason="the extra 'cluster' is not installed")
+    found_by = {"env_vars": {"PYTHONPATH": os.pathsep.join(sys.path)}}  # the jobs of the tests
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "include_dashboard": False}
+    ray.init("local", num_cpus=3, runtime_env=found_by, **quiet)
+    yield
+    ray.shutdown()

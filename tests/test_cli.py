@@ -243,7 +243,7 @@ def test_doctor_has_one_line_for_each_thing_and_succeeds(capsys):
     names = [line.split()[0] for line in lines]
     assert status == 0
     assert len(names) == len(set(names))
-    assert {"sideman", "python", "cores", "fluidsynth", "model", "bank"} <= set(names)
+    assert {"sideman", "python", "cores", "fluidsynth", "model", "bank", "page"} <= set(names)
     assert {name for name, _ in PACKAGES} <= set(names)
 
 
@@ -263,14 +263,23 @@ def test_doctor_says_how_to_get_what_is_missing(monkeypatch, tmp_path):
     assert lines["soundfile"].endswith('missing: pip install "sideman[audio]"')
     assert lines["torch"].endswith('missing: pip install "sideman[train]"')
     assert lines["numpy"].endswith('missing: pip install "sideman"')
+    assert lines["fastapi"].endswith('missing: pip install "sideman[studio]"')
+    assert lines["psycopg"].endswith('missing: pip install "sideman[postgres]"')
+    assert lines["ray"].endswith('missing: pip install "sideman[cluster]"')
     assert "install FluidSynth" in lines["fluidsynth"]
     assert "--bundle" in lines["model"]
     assert "--bank" in lines["bank"]
+    assert "make page-build" in lines["page"]
 
 
 def test_doctor_finds_what_is_bundled(tmp_path):
     """Models are folders with a card; banks are files of two kinds."""
-    for path in ("bundles/first/card.json", "audio/banks/gm.sf3", "audio/banks/piano.sf2"):
+    for path in (
+        "bundles/first/card.json",
+        "audio/banks/gm.sf3",
+        "audio/banks/piano.sf2",
+        "studio/static/index.html",
+    ):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).touch()
 
@@ -278,6 +287,7 @@ def test_doctor_finds_what_is_bundled(tmp_path):
 
     assert found["model"] == "first"
     assert found["bank"] == "gm.sf3, piano.sf2"
+    assert found["page"] == "index.html"
 
 
 def test_the_command_draws_as_the_library_does():

@@ -37,6 +37,11 @@ PACKAGES: tuple[tuple[str, str | None], ...] = (
     ("python-rtmidi", "live"),
     ("textual", "live"),
     ("lytk", "notation"),
+    ("fastapi", "studio"),
+    ("uvicorn", "studio"),
+    ("websockets", "studio"),
+    ("sqlalchemy", "studio"),
+    ("psycopg", "postgres"),
     ("ray", "cluster"),
     ("huggingface-hub", "hub"),
     ("torch", "train"),
@@ -94,6 +99,11 @@ def _findings(here: Path) -> Iterator[Finding]:
         "model",
         _listed(path.parent for path in here.glob("bundles/**/card.json")),
         "no model came with this install: pass one with --bundle",
+    )
+    yield Finding(
+        "page",
+        _listed(here.glob("studio/static/index.html")),
+        "the page of the studio is not in this install: run make page-build",
     )
     yield Finding(
         "bank",

@@ -1,7 +1,5 @@
 """A folder of little MIDI files."""
 
-import logging
-import os
 import sys
 from pathlib import Path
 
@@ -50,14 +48,3 @@ def music(tmp_path, write_piece):
     write_piece(folder / "jazz" / "short.mid", 99, n_notes=4)
     (folder / "jazz" / "readme.txt").write_text("no music")
     return folder
-
-
-@pytest.fixture(scope="session")
-def ray_cluster():
-    """Start a Ray cluster of two workers on this machine."""
-    import ray
-
-    found_by = {"env_vars": {"PYTHONPATH": os.pathsep.join(sys.path)}}  # the jobs of the tests
-    ray.init(num_cpus=2, runtime_env=found_by, log_to_driver=False, logging_level=logging.ERROR)
-    yield
-    ray.shutdown()

@@ -37,6 +37,7 @@ def test_item_that_never_ends_costs_only_itself():
     assert said(LocalEngine(1), ["hang", "c"], job=IMPATIENT_JOB) == {0: ["too-slow", "C"]}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_ray_does_the_same(ray_cluster):
     """The same rows in the same order, items that go wrong included."""

@@ -129,8 +129,8 @@ def piece():
     return {
         **empty_json(),
         "parts": [
-            {"program": 0, "is_drum": False, "name": "Piano"},
-            {"program": 32, "is_drum": False, "name": "Bass"},
+            {"program": 0, "is_drum": False, "name": "Piano", "volume": 100, "pan": 64},
+            {"program": 32, "is_drum": False, "name": "Bass", "volume": 80, "pan": 40},
         ],
         "notes": [
             {
@@ -156,6 +156,7 @@ class Made:
 
     recipe: dict[str, Any]
     score: dict[str, Any]
+    liking: float | None = None
 
 
 class TellingFeed:
@@ -234,6 +235,7 @@ class ToldQueue:
             n_notes=1,
             recipe={"task": "continue", "seed": 3},
             score=music,
+            liking=None,
         )
         return self.store.finish(job, DONE, takes=[take])[0]
 

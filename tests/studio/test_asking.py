@@ -30,6 +30,12 @@ def test_bars_parts_and_locks_become_words_of_the_engine(piece, locked):
     assert locked(prepared) == [43]
 
 
+def test_what_is_wished_of_a_part_goes_with_it(piece):
+    """A bass that is written anew may have a range."""
+    wished = {"options": {"parts": ["2:range=E1-G3"]}, "selection": {"parts": [1]}}
+    assert prepare("rewrite", piece, wished, []).options.parts == ("2:range=E1-G3",)
+
+
 def test_of_selected_notes_the_others_around_them_stay(piece, locked):
     """Who selects one note wants that one changed."""
     more = [{**piece["notes"][0], "id": 9, "pitch": 67}]
@@ -40,10 +46,34 @@ def test_of_selected_notes_the_others_around_them_stay(piece, locked):
 
 
 def test_to_continue_from_a_bar_forgets_what_lies_behind(piece):
-    """`From here` means from here."""
-    prepared = prepare("continue", piece, {"selection": {"bars": [0, 1]}}, [])
+    """`From here` means from here; a rest before it stays one."""
+    request = {"options": {"bars": "4"}, "selection": {"bars": [0, 2]}}
+    prepared = prepare("continue", piece, request, [])
     assert prepared.score
-    assert sorted(prepared.score.notes["pitch"]) == [36, 60]
+    assert sorted(prepared.score.notes["pitch"]) == [36, 60, 64]
+    assert prepared.options.bars == "3-6"
+    rest = prepare(
+        "continue", piece, {"options": {"bars": 1}, "selection": {"bars": [0, 5]}}, []
+    )
+    assert rest.options.bars == "6-6"
+
+
+def test_what_the_lane_says_of_the_new_bars_is_kept(piece):
+    """Who writes chords and metres ahead wants them followed."""
+    ahead = {
+        **piece,
+        "chords": [{"onset": 192, "symbol": "Am"}, {"onset": 768, "symbol": "F"}],
+        "time_signatures": [
+            *piece["time_signatures"],
+            {"onset": 288, "numerator": 3, "denominator": 4},
+        ],
+    }
+    prepared = prepare(
+        "continue", ahead, {"options": {"bars": 2}, "selection": {"bars": [0, 2]}}, []
+    )
+    assert prepared.score
+    assert prepared.score.chords["onset"].tolist() == [192]
+    assert prepared.score.time_signatures["numerator"].tolist() == [4, 3]
 
 
 def test_to_rewrite_some_bars_is_to_fill_them(piece):
@@ -85,6 +115,15 @@ def test_a_loop_is_of_what_is_there_or_of_what_is_named(piece):
     assert len(full.score.notes) == 4
 
 
+def test_a_loop_grows_beside_what_is_locked(piece):
+    """Tracks are built one by one, and what is good stays."""
+    assert prepare("loop", piece, {}, [1]).options.rewritten == ("2",)
+    more = prepare("loop", piece, {"options": {"parts": ["drums"]}}, [1, 3])
+    assert (more.options.parts, more.options.rewritten) == (("drums",), ())
+    with pytest.raises(EngineError, match="every part of the loop has locked notes"):
+        prepare("loop", piece, {}, [1, 3])
+
+
 @pytest.mark.parametrize(
     ("task", "request_", "locks", "wanted"),
     [
@@ -100,6 +139,12 @@ def test_a_loop_is_of_what_is_there_or_of_what_is_named(piece):
         ("vary", {"selection": {"bars": [0, 9]}}, [], "the piece has 8"),
         ("vary", {"selection": {"parts": [2]}}, [], "there is no part 3; the piece has 2"),
         ("vary", {}, [99], "there is no note 99"),
+        (
+            "continue",
+            {"options": {"bars": "few"}, "selection": {"bars": [0, 1]}},
+            [],
+            "bars is",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_before_it_waits(piece, task, request_, locks, wanted):

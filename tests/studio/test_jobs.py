@@ -354,9 +354,14 @@ def test_what_a_killed_server_left_is_taken_up(url):
     jobs = [before.ask(project) for _ in range(3)]
     before.until_given(1)
     until(lambda: before.state(jobs[0]) == "running")
-    before.close()  # nothing was told to the database
+    before.close()
+    database = Database(url)
+    JobStore(database).begin(jobs[0])  # as one that is killed leaves it
+    database.close()
 
-    after = Studio(url)
+    after = Studio(url, actors=Actors(0))
+    assert [after.state(job) for job in jobs] == ["queued"] * 3
+    after.actors.n = 1
     for n in range(1, 4):
         after.actors.say(Finished(after.until_given(n)[-1], (take(),)))
         after.until_state(jobs[n - 1], "done")
@@ -373,7 +378,7 @@ def test_a_job_that_never_ends_is_given_up(url):
     until(lambda: studio.state(job) == "running")
     studio.jobs.stop()
     store = JobStore(studio.database)
-    for _ in range(3):
+    for _ in range(4):
         store.begin(job)
     studio.database.close()
 
@@ -382,6 +387,34 @@ def test_a_job_that_never_ends_is_given_up(url):
     assert "was begun 4 times and never ended" in after.jobs.info(job)["message"]
     assert not after.actors.given
     after.close()
+
+
+def test_to_close_the_studio_costs_no_attempt(url):
+    """Somebody who closes it while a long piece is written finds it written in the end."""
+    studio = Studio(url)
+    job = studio.ask(studio.project())
+    for _ in range(module.MOST_ATTEMPTS + 1):
+        studio.until_given(1)
+        studio.until_state(job, "running")
+        studio.close()
+        studio = Studio(url)
+    studio.until_given(1)
+    studio.actors.say(Finished(job, (take(),)))
+    studio.until_state(job, "done")
+    studio.close()
+
+
+def test_what_was_cancelled_is_not_taken_up(studio):
+    """A server that is killed before its writer has stopped does not write it once more."""
+    project = studio.project()
+    written, waits = studio.ask(project), studio.ask(project)
+    studio.until_given(1)
+    studio.until_state(written, "running")
+    for job in (written, waits):
+        studio.jobs.cancel(job)
+
+    assert not JobStore(studio.database).unfinished()
+    assert studio.state(written) == "running"  # it may have takes yet
 
 
 # -------------------------------------------------------------- what is not stored

@@ -193,6 +193,34 @@ def test_so_many_pairs_are_written_for_one_person(open_studio, problem, monkeypa
     assert studio.post("/api/pairs", json={}).status_code == 201
 
 
+def test_who_waits_for_a_pair_takes_no_place_from_who_votes(open_studio, monkeypatch):
+    """A class that waits for music must not fill the threads that store its edits."""
+    n_threads = 40  # that anyio has for what blocks
+    studio = open_studio(limits={"pairs": n_threads})
+    go_on, begun, was_told = threading.Event(), threading.Semaphore(0), []
+    write = studio.state.jobs.run_now
+
+    def slow(*args, **options):
+        begun.release()
+        was_told.append(go_on.wait(10))
+        return write(*args, **options)
+
+    monkeypatch.setattr(studio.state.pairs, "_write", slow)
+    with studio:  # all in one loop
+        waiting = [
+            threading.Thread(target=studio.post, args=("/api/pairs",), kwargs={"json": {}})
+            for _ in range(n_threads)
+        ]
+        for thread in waiting:
+            thread.start()
+        assert all(begun.acquire(timeout=10) for _ in waiting)
+        assert studio.post("/api/projects", json={}).status_code == 201
+        go_on.set()
+        for thread in waiting:
+            thread.join()
+    assert all(was_told)
+
+
 def test_so_many_pieces_are_made_audible_at_once(open_studio, piece, problem):
     """Sound takes all of a processor."""
     studio = open_studio(limits={"sounds": 1})

@@ -11,7 +11,7 @@ def test_the_description_of_the_routes_is_up_to_date():
     """Else page and server part company without a word."""
     script = runpy.run_path(str(ROOT / "scripts" / "openapi"))
     assert script["OUT"].read_text(encoding="utf-8") == script["text"](), (
-        "run scripts/openapi, and then make the types of the page again"
+        "run make page-build: it writes openapi.json and the types of the page"
     )
 
 

@@ -2,14 +2,17 @@
 
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
 from sideman.bundle import load_bundle
-from sideman.errors import MissingExtra
+from sideman.engine.taste import Taste
+from sideman.errors import MissingExtra, StudioError
 from sideman.studio import ray_engine
+from sideman.studio.config import StudioConfig
 from sideman.studio.jobs import Jobs
-from sideman.studio.ray_engine import RayWriters, Replica
+from sideman.studio.ray_engine import MOST_TOGETHER, RayWriters, Replica
 from sideman.studio.score_json import empty_json
 from sideman.studio.store.database import Database, file_url
 from sideman.studio.store.projects import Projects
@@ -53,18 +56,15 @@ class Silent:
 
 
 @pytest.fixture(scope="module")
-def writers(tiny_bundles):
+def writers(tiny_bundles, ray_cluster):
     """Give two replicas on a cluster of this machine."""
     reason = "the extra with Ray Serve is not installed"
-    pytest.importorskip("ray", reason=reason)
     pytest.importorskip("ray.serve", reason=reason, exc_type=ImportError)
     writers = RayWriters(tiny_bundles["fp32"], 2)
-    writers._ray.init(num_cpus=2, log_to_driver=False, include_dashboard=False)
     writers.start()
     yield writers
     writers.stop()
     writers._serve.shutdown()
-    writers._ray.shutdown()
 
 
 def until(writers, *jobs, kinds=(Finished, Lost)):
@@ -79,10 +79,10 @@ def until(writers, *jobs, kinds=(Finished, Lost)):
 
 def test_two_replicas_write_two_jobs_as_one_process_would(writers, tiny_bundles):
     """Where it is written makes no difference to what is written."""
-    assert writers.n_free == 2
+    n_free = writers.n_free
     for job in ("a", "b"):
         writers.give(work(job, 3))
-    assert writers.n_free == 0
+    assert writers.n_free == n_free - 2
     events = until(writers, "a", "b")
     here = Writer(load_bundle(tiny_bundles["fp32"]), threads=1).write(work("a", 3), Silent())
 
@@ -90,7 +90,39 @@ def test_two_replicas_write_two_jobs_as_one_process_would(writers, tiny_bundles)
     assert finished["a"] == here
     assert finished["b"].takes == here.takes
     assert isinstance(events[0], Wrote)
-    assert writers.n_free == 2
+    assert writers.n_free == n_free
+
+
+def test_a_replica_says_how_much_takes_are_liked(writers, fp32_bundle):
+    """What was learned travels with the job: a node has not the studio's folder."""
+    width = int(fp32_bundle.card["network"]["d_model"])
+    liked = {"high notes": 1.0}
+    taste = Taste(fp32_bundle.name, fp32_bundle.hash, {}, liked, (0.0,) * width)
+    asked = replace(work("liked", 3), taste=taste)
+    writers.give(asked)
+    events = until(writers, "liked")
+
+    here = Writer(fp32_bundle, threads=1).write(asked, Silent())
+    (there,) = [event for event in events if isinstance(event, Finished)]
+    assert isinstance(here, Finished)
+    likings = [take.liking for take in here.takes]
+    assert [take.liking for take in there.takes] == pytest.approx(likings)
+
+
+def test_a_replica_writes_several_jobs_at_the_same_time(writers):
+    """The second does not wait for the first; a short one overtakes a long one."""
+    long_ones = [f"long {number}" for number in range(2 * MOST_TOGETHER - 1)]
+    for job in long_ones:
+        writers.give(work(job, 1000))
+    until(writers, *long_ones, kinds=(Wrote,))
+    writers.give(work("short", 1))
+    events = until(writers, "short")
+    for job in long_ones:
+        writers.end_job(job)
+    until(writers, *long_ones)
+
+    assert isinstance(events[-1], Finished)
+    assert not [event for event in events[:-1] if isinstance(event, Finished)]
 
 
 def test_a_replica_stops_when_it_is_told_to(writers):
@@ -104,6 +136,7 @@ def test_a_replica_stops_when_it_is_told_to(writers):
     assert all(take.end_bar < 1004 for take in finished.takes)
 
 
+@pytest.mark.slow
 def test_a_replica_that_dies_loses_its_job_and_is_replaced(writers):
     """The next job is written all the same."""
     writers.give(work("lost", 1000))
@@ -116,6 +149,39 @@ def test_a_replica_that_dies_loses_its_job_and_is_replaced(writers):
 
     assert isinstance(events[-1], Lost)
     assert isinstance(until(writers, "next")[-1], Finished)
+
+
+@pytest.mark.slow
+def test_studios_share_a_cluster(writers, tiny_bundles):
+    """Each has its own replicas; what one that was killed has left is taken off."""
+    killed, again = (RayWriters(tiny_bundles["fp32"], 1, "another studio") for _ in range(2))
+    killed.start()
+    again.start()
+    for each in (writers, again):
+        each.give(work("same", 1))
+    finished = [until(each, "same")[-1] for each in (writers, again)]
+    again.stop()
+    writers.give(work("alone", 1))
+
+    assert isinstance(finished[0], Finished)
+    assert finished[0] == finished[1]
+    assert isinstance(until(writers, "alone")[-1], Finished)
+
+
+def test_a_cluster_without_room_is_told(writers, monkeypatch):
+    """Ray Serve would wait for ever."""
+    monkeypatch.setattr(ray_engine, "ROOM_S", 0.0)
+
+    with pytest.raises(StudioError, match="9 writers need a processor each"):
+        RayWriters(None, 9, "a large studio").start()
+
+
+def test_a_studio_has_a_name_of_its_own(tmp_path):
+    """The same when it is started again."""
+    one, other = (StudioConfig(tmp_path / name) for name in ("one", "other"))
+
+    assert ray_engine._name_of(one) == ray_engine._name_of(StudioConfig(tmp_path / "one"))
+    assert ray_engine._name_of(one) != ray_engine._name_of(other)
 
 
 def test_jobs_are_the_same_on_a_cluster(writers, tmp_path):

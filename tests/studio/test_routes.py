@@ -246,6 +246,7 @@ def test_takes_are_named_kept_used_and_removed(studio, project, take, problem):
     found = studio.get(f"/api/projects/{project['id']}").json()
     assert (found["head"], found["score"]) == (used["id"], used["score"])
     assert found["revisions"][-1]["label"] == "The one"
+    assert [revision["take"] for revision in found["revisions"]] == [None, take.id]
     assert found["takes"] == [info]
     assert studio.delete(path).status_code == 204
     problem(studio.get(path), 404)
@@ -280,6 +281,15 @@ def test_parts_that_are_not_there_are_refused(studio, project, problem, parts):
     problem(studio.get(f"/api/projects/{project['id']}/export", params={"parts": parts}), 422)
 
 
+def test_midi_goes_home_with_its_mix(studio, project):
+    """How loud a part is and where it sounds are controllers 7 and 10."""
+    path = f"/api/projects/{project['id']}/export"
+    whole, bass = studio.get(path).content, studio.get(path, params={"parts": "1"}).content
+    assert bytes([0xB0, 7, 100, 0, 0xB0, 10, 64]) in whole
+    assert bytes([0xB1, 7, 80, 0, 0xB1, 10, 40]) in whole
+    assert bytes([0xB0, 7, 80, 0, 0xB0, 10, 40]) in bass
+
+
 @pytest.mark.slow
 def test_a_project_goes_home_as_sound(studio, project):
     """Mixed, and part by part."""
@@ -289,8 +299,23 @@ def test_a_project_goes_home_as_sound(studio, project):
     assert wav.content[:4] == b"RIFF"
     assert studio.get(path, params={"format": "flac"}).content[:4] == b"fLaC"
     stems = studio.get(path, params={"format": "stems"})
-    names = zipfile.ZipFile(io.BytesIO(stems.content)).namelist()
-    assert names == ["01 Piano.wav", "02 Bass.wav"]
+    archive = zipfile.ZipFile(io.BytesIO(stems.content))
+    assert archive.namelist() == ["01 Piano.wav", "02 Bass.wav"]
+
+
+@pytest.mark.slow
+def test_stems_lie_above_each_other_as_they_are(studio, project):
+    """A DAW puts files at its beginning and wants them equally long; the mix is in them."""
+    soundfile = pytest.importorskip("soundfile")
+    path = f"/api/projects/{project['id']}/export"
+    stems = studio.get(path, params={"format": "stems"})
+    archive = zipfile.ZipFile(io.BytesIO(stems.content))
+    sounds = [soundfile.read(io.BytesIO(archive.read(name)))[0] for name in archive.namelist()]
+    mixed = soundfile.read(io.BytesIO(studio.get(path, params={"format": "wav"}).content))[0]
+    assert {len(sound) for sound in sounds} == {len(mixed)}
+    assert abs(mixed - sum(sounds)).max() < 0.02 < abs(mixed).max()
+    left, right = abs(sounds[1]).sum(axis=0)
+    assert left > right  # the bass stands to the left
 
 
 def test_silence_is_not_made_audible(studio, problem):

@@ -1,11 +1,15 @@
 """Music as JSON: nothing is lost on the way, and notes keep their ids."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sideman.score.edit import drop_empty_parts
-from sideman.score.harmony import parse_chord
+from sideman.score.harmony import SYMBOL_SUFFIXES, parse_chord
+from sideman.score.plain import score_of
 from sideman.score.types import (
     CHORD_DTYPE,
     KEY_DTYPE,
@@ -16,7 +20,14 @@ from sideman.score.types import (
     table,
 )
 from sideman.studio.schemas import Score as ScoreShape
-from sideman.studio.score_json import empty_json, json_of, note_indices, score_of
+from sideman.studio.score_json import (
+    PAN,
+    VOLUME,
+    empty_json,
+    json_of,
+    mix_of,
+    note_indices,
+)
 
 NOTES = st.lists(
     st.tuples(
@@ -82,6 +93,17 @@ def test_ids_survive_when_a_part_before_theirs_goes():
     assert ids_by_row(after) == ids_by_row(before)
 
 
+def test_parts_keep_their_volume_and_pan():
+    """A take must not sound otherwise than the piece it was asked for; new parts are usual."""
+    before = json_of(Score(table(NOTE_DTYPE, [(0, 24, 60, 80, 1)]), PARTS))
+    for part, volume in zip(before["parts"], (10, 20, 30), strict=True):
+        part |= {"volume": volume, "pan": volume + 1}
+    score = Score(table(NOTE_DTYPE, [(0, 24, 60, 80, 1)]), (*PARTS[1:], Part(32)))
+    after = json_of(score, like=before)
+    assert mix_of(after) == [(10, 11), (30, 31), (VOLUME, PAN)]
+    assert mix_of({"parts": [{"program": 0, "is_drum": False, "name": ""}]}) == [(VOLUME, PAN)]
+
+
 def test_every_id_finds_its_note_in_the_score():
     """Locks are ids on the page and places in a table in the engine."""
     rows = [(24, 24, 60, 80, 0), (0, 24, 72, 80, 1), (24, 24, 60, 80, 0)]
@@ -102,6 +124,15 @@ def test_a_finer_score_is_written_on_the_grid_of_the_page():
         24,
         12,
     )
+
+
+def test_the_page_knows_the_chords_that_the_studio_does():
+    """A chord that is taken here and refused there would lose an edit."""
+    page = Path(__file__).parents[2] / "web" / "src" / "lib" / "score" / "chords.ts"
+    kinds = re.search(r"CHORD_KINDS =\s*'([^']*)'", page.read_text(encoding="utf-8"))
+    assert kinds
+    known = {suffix for suffixes in SYMBOL_SUFFIXES.values() for suffix in suffixes}
+    assert set(kinds[1].split(" ")) == known
 
 
 def test_a_new_piece_is_one_that_the_studio_takes():

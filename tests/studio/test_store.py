@@ -12,7 +12,7 @@ from alembic.migration import MigrationContext
 
 from sideman.errors import StudioError
 from sideman.studio.store.database import Database, file_url
-from sideman.studio.store.jobs import DONE, FAILED, RUNNING, JobStore
+from sideman.studio.store.jobs import CANCELLED, DONE, FAILED, QUEUED, RUNNING, JobStore
 from sideman.studio.store.problems import Unknown, UnknownPair, UnknownRevision
 from sideman.studio.store.projects import Projects
 from sideman.studio.store.tables import Base, PairRow
@@ -153,6 +153,31 @@ def test_a_job_ends_with_its_takes_or_not_at_all(projects, jobs, piece):
     jobs.finish(job.id, FAILED, "too bad", takes=[answer(piece, 1), answer(piece, 0)])
     assert [take.number for take in jobs.takes(job.id)] == [0, 1]
     assert not jobs.unfinished()
+
+
+def test_a_job_that_is_put_back_is_as_if_it_had_not_been_begun(projects, jobs, piece):
+    """The one that waits has its turn, and as many attempts as before."""
+    job = asked(jobs, projects.create("Song", piece)).id
+    jobs.begin(job)
+    jobs.put_back(job)
+    assert (jobs.get(job).state, jobs.get(job).attempts) == (QUEUED, 0)
+
+
+def test_a_job_that_is_cancelled_stays_so_whoever_works_on_it(projects, jobs, piece):
+    """Neither its writer nor the next start brings it back; its takes may come yet."""
+    project = projects.create("Song", piece)
+    job, other = asked(jobs, project).id, asked(jobs, project).id
+    jobs.begin(other)
+    jobs.cancel(job)
+    jobs.begin(job)
+    jobs.put_back(job)
+    assert jobs.get(job).state == CANCELLED
+    assert [(row.id, row.state) for row in jobs.take_up()] == [(other, QUEUED)]
+    jobs.finish(job, CANCELLED, takes=[answer(piece)])
+    jobs.finish(other, DONE)
+    jobs.cancel(other)
+    assert [jobs.get(each).state for each in (job, other)] == [CANCELLED, DONE]
+    assert len(jobs.takes(job)) == 1
 
 
 def test_a_used_take_is_a_revision_of_what_it_was_asked_of(projects, jobs, piece):

@@ -201,6 +201,7 @@ def test_no_votes_are_no_figures(studio):
         "win_rates": [],
         "repeats": {"n": 0, "same": 0, "rate": 0.0, "low": 0.0, "high": 1.0},
         "median_seconds": 0.0,
+        "taste": {"decided": 0, "wanted": 50, "heard": None, "learned": None, "message": ""},
     }
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sideman.bundle import CHOOSE, PREFILL, STEP, Bundle
 from sideman.engine.cache import Cache
 from sideman.engine.sampling import Sampling
+from sideman.engine.together import Graph, Together
 from sideman.errors import EngineError
 from sideman.tokens.choices import Choices, Limits, choices_of
 from sideman.tokens.grammar import Sentence, advance
@@ -91,7 +92,7 @@ class Session:
         """Open a session; `threads` 0 is as many as help, at most `MOST_THREADS`."""
         self.bundle = bundle
         self._vocabulary = bundle.vocabulary
-        self._step = _open_graph(bundle.folder / STEP, threads, bundle.hash)
+        self._step = _TOGETHER.get(bundle.hash) or _open_step(bundle, threads)
         self._prefill = _open_graph(bundle.folder / PREFILL, threads, bundle.hash)
         self._choose = partial(_open_graph, bundle.folder / CHOOSE, threads, bundle.hash)
         network = dict(bundle.card["network"])
@@ -311,7 +312,7 @@ class Session:
 
     def _run(
         self,
-        graph: onnxruntime.InferenceSession,
+        graph: Graph,
         n_run: int,
         feeds: Feeds,
         *,
@@ -412,6 +413,23 @@ def _automaton_inputs(automaton: Choices) -> Feeds:
     feeds: Feeds = {"state": np.arange(len(automaton.allowed[0]))}
     feeds |= {f"allowed_{slot}": states for slot, states in enumerate(automaton.allowed)}
     return feeds | {f"follow_{slot}": states for slot, states in enumerate(automaton.follow)}
+
+
+_TOGETHER: dict[str, Together] = {}
+"""By hash of the bundle: what sessions of this process step with."""
+
+
+def step_together(bundle: Bundle, threads: int) -> Together:
+    """Let sessions that are opened with a model from now on step together.
+
+    Only for a process that does nothing else: see `sideman.engine.together` for what it costs.
+    """
+    return _TOGETHER.setdefault(bundle.hash, Together(_open_step(bundle, threads)))
+
+
+def _open_step(bundle: Bundle, threads: int) -> Graph:
+    graph: Graph = _open_graph(bundle.folder / STEP, threads, bundle.hash)
+    return graph
 
 
 @lru_cache(maxsize=8)

@@ -15,7 +15,6 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from types import FrameType
 
@@ -34,11 +33,8 @@ from sideman.live.messages import NoteOn, Timed
 from sideman.live.news import EngineConfig, News
 from sideman.live.ports.interface import PortWish
 from sideman.live.preset import Preset, preset_text
-from sideman.live.recording import Header, Record, SessionWriter, Sounded
-from sideman.live.recording import Heard as HeardRecord
-from sideman.live.settings import settings_texts
+from sideman.live.recorder import Recorder
 from sideman.live.view import Quantiles
-from sideman.live.voices import voice_text
 from sideman.live.workers import Event, Notice, Workers
 
 TURN_S = 0.1
@@ -155,7 +151,7 @@ class Performance:
         self._log = log
         self._n_heard = self._n_played = 0
         self._last_words: list[str] = []
-        self._recorder = _recorder(config, self._begin_s) if config.record else None
+        self._recorder = _recorder(config, self._begin_s)
         engine = EngineConfig(
             bundle=config.bundle,
             settings=config.preset.settings,
@@ -255,6 +251,8 @@ class Performance:
 
     def _take(self, event: Event) -> list[str]:
         """Keep what is told, and return what to say of it."""
+        if self._recorder:
+            self._recorder.take(event)
         match event:
             case Notice(text):
                 return [text]
@@ -264,35 +262,20 @@ class Performance:
             case News(said=said):
                 first = [] if self.news else ["ready: play"]
                 self.news = event
-                self._record(event.records)
                 return [*first, *said]
             case Heard(messages):
                 self._n_heard += _n_notes(messages)
-                self._record(HeardRecord(timed.time_s, timed.message) for timed in messages)
-            case Sent(messages, at_s):
+            case Sent(messages):
                 self._n_played += _n_notes(messages)
-                self._record(_sounded(timed, at_s) for timed in messages)
         return []
 
-    def _record(self, records: Iterable[Record]) -> None:
-        if self._recorder:
-            for record in records:
-                self._recorder.write(record)
 
-
-def _recorder(config: LiveConfig, begin_s: float) -> SessionWriter:
-    """Begin the file of the session."""
-    assert config.record is not None
+def _recorder(config: LiveConfig, begin_s: float) -> Recorder | None:
+    """Begin the file of the session, if there is to be one."""
+    if config.record is None:
+        return None
     bundle = load_bundle(config.bundle)
-    header = Header(
-        bundle=bundle.name,
-        bundle_hash=bundle.hash,
-        voices=tuple(map(voice_text, config.preset.voices)),
-        settings=settings_texts(config.preset.settings),
-        begin_s=begin_s,
-        began=datetime.now().astimezone().isoformat(timespec="seconds"),
-    )
-    return SessionWriter(config.record, header, force=config.force)
+    return Recorder(config.record, config.preset, bundle, begin_s, force=config.force)
 
 
 def _ports(config: LiveConfig) -> tuple[PortWish, ...]:
@@ -304,11 +287,6 @@ def _ports(config: LiveConfig) -> tuple[PortWish, ...]:
 
 def _n_notes(messages: Iterable[Timed]) -> int:
     return sum(isinstance(timed.message, NoteOn) for timed in messages)
-
-
-def _sounded(timed: Timed, at_s: float) -> Sounded:
-    sent_s = max(at_s, timed.time_s)  # a port that is exact is given it before its time
-    return Sounded(sent_s, timed.message, sent_s - timed.time_s)
 
 
 def _differences(before: Report | None, now: Report) -> Iterator[str]:

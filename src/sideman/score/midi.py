@@ -43,6 +43,7 @@ file cannot hold both (`sideman.score.edit.cut_overlaps`). Chords are not writte
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +89,8 @@ RECIPE_PREFIX = "sideman: "
 CLOCKS_PER_QUARTER = 24
 THIRTY_SECONDS_PER_QUARTER = 8
 
-_NOTE_OFF, _NOTE_ON, _PROGRAM_CHANGE = 0x80, 0x90, 0xC0
+_NOTE_OFF, _NOTE_ON, _CONTROL_CHANGE, _PROGRAM_CHANGE = 0x80, 0x90, 0xB0, 0xC0
+_VOLUME, _PAN = 7, 10
 _RELEASE_VELOCITY = 64
 _PADDING = bytes(16)  # symusic looks a few bytes past the end of a broken track
 
@@ -165,13 +167,21 @@ def write_midi(
         raise smf.refusal(path, "cannot-write", f"cannot write it: {error.strerror}") from error
 
 
-def midi_bytes(score: Score, *, recipe: str | None = None) -> bytes:
+def midi_bytes(
+    score: Score, *, recipe: str | None = None, mix: Sequence[tuple[int, int]] = ()
+) -> bytes:
     """Return a score as the bytes of a MIDI file of format 1; the same score, the same bytes.
 
     The first track holds the recipe, tempos, metres and keys; a track for each part follows.
     Drums are on channel 10. Up to 15 melodic parts have a channel each; of more, those of one
     program share one, and programs (or drum kits) for which no channel is left go to the next
     port (meta event 21, counted from 0). Notes that overlap are cut.
+
+    Args:
+        score: What to write.
+        recipe: Says how the notes were made (JSON); `read_recipe` finds it again.
+        mix: Volume and pan of each part, 0-127; 64 is the middle. None of it is written if
+            nothing is said.
 
     Raises:
         ScoreError: If MIDI cannot hold the score.
@@ -187,6 +197,11 @@ def midi_bytes(score: Score, *, recipe: str | None = None) -> bytes:
         start = [smf.meta(smf.TRACK_NAME, part.name.encode(errors="replace"))]
         start += [smf.meta(smf.PORT, bytes([port]))] if n_ports > 1 else []
         start += [bytes([_PROGRAM_CHANGE | channel, part.program])]
+        start += [
+            bytes([_CONTROL_CHANGE | channel, control, value])
+            for values in mix[index : index + 1]
+            for control, value in zip((_VOLUME, _PAN), values, strict=True)
+        ]
         notes = score.notes.compress(score.notes["part"] == index)
         tracks.append(
             smf.track([*((0, event) for event in start), *_note_events(notes, channel)])

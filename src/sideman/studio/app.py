@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 import uvicorn
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 from starlette.responses import PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
@@ -16,18 +17,19 @@ from sideman import __version__
 from sideman.bundle import load_bundle
 from sideman.studio.config import StudioConfig
 from sideman.studio.limits import Slots
-from sideman.studio.logs import LOG
 from sideman.studio.metrics import Metrics
 from sideman.studio.pairs import Pairs
+from sideman.studio.recordings import Recordings
 from sideman.studio.routes import about, files, jobs, live, projects, socket, takes, votes
 from sideman.studio.routes.refusals import add_refusals
 from sideman.studio.schemas import Refusal
-from sideman.studio.security import Guard
+from sideman.studio.security import Connection, Guard
 from sideman.studio.state import JobQueue, State
 from sideman.studio.store.database import Database
 from sideman.studio.store.jobs import JobStore
 from sideman.studio.store.projects import Projects
 from sideman.studio.store.votes import Votes
+from sideman.studio.tastes import Tastes
 from sideman.studio.uploads import Uploads
 from sideman.studio.watching import Watch
 
@@ -35,10 +37,16 @@ ASSETS = "assets/"
 """Files of the page whose names change with what is in them."""
 
 FOREVER = "public, max-age=31536000, immutable"
-NO_PAGE = "the page is not in this installation; run `npm ci && npm run build` in web/\n"
+RECORDINGS = "played"
+"""Folder of what is played, in that of the studio."""
+
+NO_PAGE = "the page is not in this installation; run `make page-build`\n"
 
 MOST_MESSAGE_BYTES = 65_536
 """Size of a message that a page may send over a socket."""
+
+MOST_WAITING = 200
+"""Requests whose threads wait for other processes; more wait for a thread."""
 
 LEAVE_S = 5
 """How long requests may take to end when the studio is stopped."""
@@ -69,6 +77,7 @@ def make_app(config: StudioConfig, make_jobs: MakeJobs) -> FastAPI:
             yield
         finally:
             state.jobs.stop()
+            state.tastes.close()
             state.uploads.close()
             state.database.close()
 
@@ -79,7 +88,6 @@ def make_app(config: StudioConfig, make_jobs: MakeJobs) -> FastAPI:
 
     def refused(code: str) -> None:
         state.metrics.refusals.labels(code).inc()
-        LOG.warning("refused", code=code)
 
     app.add_middleware(Watch, metrics=state.metrics)
     app.add_middleware(Guard, config=config, refused=refused)  # the outermost
@@ -116,6 +124,7 @@ def serve(config: StudioConfig, make_jobs: MakeJobs) -> None:
         make_app(config, make_jobs),
         host=config.host,
         port=config.port,
+        http=Connection,
         access_log=False,
         log_config=None,
         server_header=False,
@@ -128,7 +137,7 @@ def _state(config: StudioConfig, make_jobs: MakeJobs) -> State:
     limits = config.limits
     bundle = load_bundle(config.bundle)
     database = Database(config.database_url)
-    projects, votes = Projects(database), Votes(database)
+    projects, votes, tastes = Projects(database), Votes(database), Tastes(config, bundle)
     jobs = make_jobs(database, projects, config)
     return State(
         config=config,
@@ -138,9 +147,12 @@ def _state(config: StudioConfig, make_jobs: MakeJobs) -> State:
         job_store=JobStore(database),
         jobs=jobs,
         votes=votes,
-        pairs=Pairs(votes, bundle, jobs.run_now),
+        tastes=tastes,
+        pairs=Pairs(votes, bundle, jobs.run_now, taste=tastes.kept),
         uploads=Uploads(limits),
+        recordings=Recordings(config.folder / RECORDINGS, limits),
         metrics=Metrics(lambda: jobs.queue_length),
+        waiters=CapacityLimiter(MOST_WAITING),
         sounds=Slots(
             limits.sounds,
             "busy",
@@ -159,7 +171,8 @@ def _state(config: StudioConfig, make_jobs: MakeJobs) -> State:
         player_slots=Slots(
             limits.players,
             "too_many_players",
-            f"{limits.players} people play here already; try again when one has left",
+            f"{limits.players} people play here already, as many as may; "
+            "you come in by yourself when one leaves",
         ),
     )
 

@@ -8,16 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sideman.engine.compose import n_bars_played
+from sideman.engine.course import bar_line
 from sideman.engine.locks import BY_NUMBER
-from sideman.engine.options import NOTHING_SAID, Options
+from sideman.engine.options import DEFAULT_BARS, NOTHING_SAID, Options
 from sideman.engine.rhythm import TEMPOS_BPM
 from sideman.engine.tasks import TASKS
-from sideman.engine.wishes import bars_text, choose
+from sideman.engine.wishes import bars_text, choose, parse_number
 from sideman.errors import EngineError
 from sideman.score.edit import slice_bars
+from sideman.score.plain import score_of
 from sideman.score.time import bar_starts, metre_spans
 from sideman.score.types import Score
-from sideman.studio.score_json import Json, note_indices, score_of
+from sideman.studio.score_json import Json, note_indices
 
 PAGE_TASKS = tuple(task for task in TASKS if task != "arrange")
 """What can be asked for: an arrangement needs a plan, which the page does not write."""
@@ -64,15 +66,17 @@ def prepare(
 ) -> Prepared:
     """Return what the engine is to do.
 
-    Bars that are selected are those that are written; for `continue` the new ones come behind
-    them, and what stands there is not heard. Of selected notes the others in their bars and
-    parts stay.
+    Bars that are selected are those that are written; for `continue` the new ones come right
+    behind them: notes that stand there are left out, metres, tempos and chords stay. Of
+    selected notes the others in their bars and parts stay. Of a loop no part with locked notes
+    is written anew.
 
     Args:
         task: One of `PAGE_TASKS`.
         json: The revision that is asked about.
         request: `options` by the names of `Options`, `selection` with `bars` (first and end),
-            `parts` and `notes` (ids), `takes` and `seed`; each may be missing.
+            `parts` and `notes` (ids), `takes` and `seed`; each may be missing. Parts that are
+            written anew and of which something is wished stand in `options` as well.
         locks: Ids of notes that stay.
 
     Raises:
@@ -87,7 +91,7 @@ def prepare(
     if task in _ANEW:
         return _anew(task, score, options, place)
     if task == "continue" and place.bars is not None:
-        score = slice_bars(score, 0, place.bars.stop)
+        score, options = _behind(score, place.bars.stop, options)
     if task == "harmonise" and place.parts is not None:
         options = replace(options, parts=_numbers(place.parts))
     return Prepared(task, score, options)
@@ -189,16 +193,36 @@ def _anew(task: str, score: Score, options: Options, place: _Place) -> Prepared:
             raise EngineError(msg)
         inside = range(place.bars.start, min(place.bars.stop, n_bars))
         options = replace(options, bars=bars_text(inside))
-    if place.parts is not None:
+    if place.parts is not None and not options.parts:
         options = replace(options, parts=_numbers(place.parts))
     locks = tuple(f"{BY_NUMBER}{index + 1}" for index in np.flatnonzero(place.locked))
     return Prepared(task, score, replace(options, locks=locks))
 
 
+def _behind(score: Score, bar: int, options: Options) -> tuple[Score, Options]:
+    """Return a score without the notes from a bar on, and which bars are to be written.
+
+    Raises:
+        EngineError: If no number of bars is said, or no note comes before.
+    """
+    n_bars = parse_number(options.bars, "bars") if options.bars else DEFAULT_BARS
+    written = range(bar, bar + max(n_bars, 1))
+    score = slice_bars(score, 0, written.stop)
+    score = score.with_notes(score.notes[score.notes["onset"] < bar_line(score, bar)])
+    if not len(score.notes):
+        msg = f"no note begins before bar {bar + 1}; there is nothing to go on from"
+        raise EngineError(msg)
+    return score, replace(options, bars=f"{written.start + 1}-{written.stop}")
+
+
 def _beginning(task: str, score: Score, options: Options, place: _Place) -> Prepared:
     """Return a task that writes from nothing; what is not said of time is as in the piece.
 
-    A loop of a piece that has notes is written for its parts, or those that are selected.
+    A loop of a piece that has notes is written for its parts, or those that are selected; what
+    is locked stays.
+
+    Raises:
+        EngineError: If all of it is locked.
     """
     if not options.tempo and len(score.tempos):
         bpm = float(np.clip(score.tempos["tempo_bpm"][0], *TEMPOS_BPM))
@@ -210,7 +234,12 @@ def _beginning(task: str, score: Score, options: Options, place: _Place) -> Prep
         return Prepared(task, None, options)
     if not (options.parts or options.rewritten or options.extend):
         parts = range(len(score.parts)) if place.parts is None else place.parts
-        options = replace(options, rewritten=_numbers(parts))
+        held = set(score.notes["part"][place.locked].tolist())
+        free = [part for part in parts if part not in held]
+        if not free:
+            msg = "every part of the loop has locked notes; unlock one, or add another part"
+            raise EngineError(msg)
+        options = replace(options, rewritten=_numbers(free))
     return Prepared(task, score, options)
 
 

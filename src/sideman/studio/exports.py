@@ -6,7 +6,7 @@ Sound is made in a temporary folder, from files with names of ours.
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from os import SEEK_END
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -15,8 +15,8 @@ import numpy as np
 
 from sideman.errors import AudioError, MissingExtra, ScoreError
 from sideman.score.midi import midi_bytes
-from sideman.score.types import Score
-from sideman.studio.score_json import Json, score_of
+from sideman.score.plain import score_of
+from sideman.studio.score_json import Json, mix_of
 
 Format = Literal["mid", "wav", "flac", "stems"]
 
@@ -47,7 +47,8 @@ def midi_file(music: Json, parts: Sequence[int] | None, recipe: Json | None = No
         ScoreError: If there is no such part, or MIDI cannot hold it.
     """
     told = None if recipe is None else json.dumps(dict(recipe))
-    return midi_bytes(_chosen(score_of(music), parts), recipe=told)
+    music = _chosen(music, parts)
+    return midi_bytes(score_of(music), recipe=told, mix=mix_of(music))
 
 
 def sound_file(music: Json, parts: Sequence[int] | None, form: Format, folder: Path) -> Path:
@@ -56,8 +57,9 @@ def sound_file(music: Json, parts: Sequence[int] | None, form: Format, folder: P
     Args:
         music: The score as JSON.
         parts: Which parts, from 0; None: all.
-        form: `wav`, `flac`, or `stems`, a ZIP file with a WAV file for each part. These begin
-            at the same moment.
+        form: `wav`, `flac`, or `stems`, a ZIP file with a WAV file for each part that plays.
+            These begin at the same moment and are equally long, so that they lie above each
+            other as they are.
         folder: An empty folder.
 
     Raises:
@@ -65,29 +67,42 @@ def sound_file(music: Json, parts: Sequence[int] | None, form: Format, folder: P
         MissingExtra: If nothing here can play.
         ScoreError: If there is no such part.
     """
-    score = _chosen(score_of(music), parts)
-    if not len(score.notes):
+    music = _chosen(music, parts)
+    if not music["notes"]:
         msg = "there are no notes to play; write some, or choose other parts"
         raise AudioError(msg)
     if form != "stems":
-        return _rendered(score, folder / f"music.{form}")
+        return _rendered(music, folder / f"music.{form}")
+    playing = sorted({note["part"] for note in music["notes"]})
+    stems = [_rendered(_chosen(music, [part]), folder / f"{part + 1}.wav") for part in playing]
+    _make_equally_long(stems)
     path = folder / "stems.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for number in np.unique(score.notes["part"]).tolist():
-            stem = _rendered(_chosen(score, [number]), folder / f"{number + 1}.wav")
-            archive.write(stem, f"{number + 1:02} {_plain(score.parts[number].name)}.wav")
-            stem.unlink()
+        for part, stem in zip(playing, stems, strict=True):
+            archive.write(stem, f"{part + 1:02} {plain(music['parts'][part]['name'])}.wav")
     return path
 
 
-def _rendered(score: Score, path: Path) -> Path:
+def _rendered(music: Json, path: Path) -> Path:
     midi = path.with_suffix(".mid")
-    midi.write_bytes(midi_bytes(score))
+    midi.write_bytes(midi_file(music, None))
     try:
         _render().render_file(midi, path)
     except AudioError as error:
         raise AudioError(str(error).removeprefix(f"{midi}: ")) from error
     return path
+
+
+def _make_equally_long(paths: Sequence[Path]) -> None:
+    """Let silence follow where another file is longer."""
+    import soundfile  # noqa: PLC0415 -- comes with the extra that plays
+
+    longest = max(soundfile.info(str(path)).frames for path in paths)
+    for path in paths:
+        with soundfile.SoundFile(path, "r+") as file:
+            n_missing = longest - file.frames
+            file.seek(0, SEEK_END)
+            file.write(np.zeros((n_missing, file.channels), np.int16))
 
 
 def _render() -> ModuleType:
@@ -100,24 +115,29 @@ def _render() -> ModuleType:
     return render
 
 
-def _chosen(score: Score, parts: Sequence[int] | None) -> Score:
-    """Return a score with some of its parts."""
+def _chosen(music: Json, parts: Sequence[int] | None) -> Json:
+    """Return music with some of its parts.
+
+    Raises:
+        ScoreError: If there is no such part.
+    """
     if parts is None:
-        return score
+        return music
     chosen = sorted(set(parts))
     for part in chosen:
-        if not 0 <= part < len(score.parts):
-            msg = f"there is no part {part + 1}; the piece has {len(score.parts)}"
+        if not 0 <= part < len(music["parts"]):
+            msg = f"there is no part {part + 1}; the piece has {len(music['parts'])}"
             raise ScoreError(msg)
-    new_number = np.full(len(score.parts), -1, np.int16)
-    new_number[chosen] = np.arange(len(chosen))
-    numbers = new_number[score.notes["part"]]
-    notes = score.notes.compress(numbers >= 0)
-    notes["part"] = numbers[numbers >= 0]
-    return replace(score, notes=notes, parts=tuple(score.parts[part] for part in chosen))
+    number = {part: index for index, part in enumerate(chosen)}
+    notes = [
+        {**note, "part": number[note["part"]]}
+        for note in music["notes"]
+        if note["part"] in number
+    ]
+    return {**music, "parts": [music["parts"][part] for part in chosen], "notes": notes}
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """Return a name that is one file's everywhere."""
     kept = "".join(sign if sign.isalnum() or sign in " -_" else "_" for sign in name)
     return kept.strip() or "part"
@@ -125,7 +145,7 @@ def _plain(name: str) -> str:
 
 def file_name(name: str, form: Format) -> str:
     """Return the name under which a browser keeps a file."""
-    return f"{_plain(name)}{SUFFIXES[form]}"
+    return f"{plain(name)}{SUFFIXES[form]}"
 
 
 def recipe_of(recipe: Mapping[str, Any], first_bar: int, end_bar: int) -> dict[str, Any]:

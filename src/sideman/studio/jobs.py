@@ -10,6 +10,7 @@ import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -21,6 +22,7 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
+from sideman.engine.taste import Taste
 from sideman.errors import EngineError, StudioError
 from sideman.studio.config import StudioConfig
 from sideman.studio.limits import LimitReached
@@ -40,6 +42,7 @@ from sideman.studio.store.problems import Unknown
 from sideman.studio.store.projects import Projects
 from sideman.studio.store.tables import JobRow, TakeRow, new_id
 from sideman.studio.streaming import MOST_WAITING, Feed, Listener
+from sideman.studio.tastes import tastes_of
 from sideman.studio.worker import (
     Broken,
     Event,
@@ -175,6 +178,7 @@ class Jobs:
         n_workers: How many jobs are written at the same time.
         limits: How much may be asked for at once.
         writers: Who writes; None for processes on this machine.
+        taste: Returns what is liked, None while that is not known.
     """
 
     def __init__(
@@ -186,11 +190,13 @@ class Jobs:
         n_workers: int = 2,
         limits: JobLimits | None = None,
         writers: Writers | None = None,
+        taste: Callable[[], Taste | None] = lambda: None,
     ) -> None:
         self._store = JobStore(database)
         self._projects = projects
         self._writers = writers or LocalWriters(bundle_path, n_workers)
         self._limits = limits or JobLimits()
+        self._taste = taste
         self._feed = Feed()
         self._lock = Lock()  # of what follows
         self._turns = Turns()
@@ -203,7 +209,7 @@ class Jobs:
 
     def start(self) -> None:
         """Start the writers, and take up what an earlier server left."""
-        for row in self._store.unfinished():
+        for row in self._store.take_up():
             if row.attempts >= MOST_ATTEMPTS:
                 msg = f"{row.task} was begun {row.attempts} times and never ended; ask for less"
                 self._store.finish(row.id, FAILED, msg)
@@ -280,7 +286,7 @@ class Jobs:
             StudioError: If the studio ends meanwhile.
         """
         self._check_room(client)
-        work = Work(new_id(), task, score, request, tuple(locks))
+        work = Work(new_id(), task, score, request, tuple(locks), self._taste())
         future: Future[list[MadeTake]] = Future()
         self._enqueue(_Job(work.job, client, lambda: work, future=future))
         return future.result()
@@ -288,18 +294,21 @@ class Jobs:
     def cancel(self, job: str) -> None:
         """Stop a job; the bars that are full stay as takes. One that has ended stays ended.
 
+        It is stored at once: a server that is killed does not write it when it comes back.
+
         Raises:
             Unknown: If there is none of this id; so do the next two.
         """
-        self._store.get(job)
+        self._store.cancel(job)
         self._order(lambda: self._cancel(job))
 
     def get(self, job: str) -> tuple[JobRow, int, list[str]]:
-        """Return what is stored of a job, how many are before it, and its takes."""
-        row = self._store.get(job)
+        """Return a job, how many are before it, and its takes."""
         with self._lock:
             live = self._jobs.get(job)
-            position = max(live.position, 0) if live else 0
+        row, position = self._store.get(job), 0
+        if live is not None and live.row is not None:
+            row, position = live.row, max(live.position, 0)
         return row, position, [take.id for take in self._store.takes(job)]
 
     def info(self, job: str) -> Json:
@@ -371,11 +380,19 @@ class Jobs:
             _log.exception("jobs")
 
     def _close(self) -> None:
+        """Take no more; what is being written ends here, and not by its own fault."""
         with self._lock:
             self._is_closed = True
         for job in self._jobs.values():
             if job.future is not None:
                 job.future.set_exception(StudioError(_CLOSING))
+        for job in self._running.values():
+            if job.row is not None:
+                self._do(partial(self._put_back, job))
+
+    def _put_back(self, job: _Job) -> None:
+        with suppress(Unknown):  # the project was removed meanwhile
+            self._store.put_back(job.id)
 
     def _turn(self) -> None:
         """Give work to writers that are free, and say how long the others wait."""
@@ -416,7 +433,7 @@ class Jobs:
 
     def _work_of(self, row: JobRow) -> Work:
         score = self._projects.revision(row.project, row.revision).score
-        return Work(row.id, row.task, score, row.request, tuple(row.locks))
+        return Work(row.id, row.task, score, row.request, tuple(row.locks), self._taste())
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, Broken):
@@ -469,17 +486,20 @@ class Jobs:
         self, job: _Job, state: str, message: str = "", takes: Sequence[MadeTake] = ()
     ) -> None:
         """Store how a job ended, and then tell it."""
-        with self._lock:
-            del self._jobs[job.id]
-            self._running.pop(job.id, None)
-        if job.future is not None:
-            if state == FAILED:
-                job.future.set_exception(EngineError(message))
-            else:
-                job.future.set_result(list(takes))
-        elif job.row is not None:
-            self._store_end(job, job.row, state, message, takes)
-        self._feed.close(job.id)
+        try:
+            if job.row is not None:
+                self._store_end(job, job.row, state, message, takes)
+        finally:
+            with self._lock:
+                del self._jobs[job.id]
+                self._running.pop(job.id, None)
+            self._feed.close(job.id)
+        if job.future is None:
+            return
+        if state == FAILED:
+            job.future.set_exception(EngineError(message))
+        else:
+            job.future.set_result(list(takes))
 
     def _store_end(
         self, job: _Job, row: JobRow, state: str, message: str, takes: Sequence[MadeTake]
@@ -551,7 +571,13 @@ class Jobs:
 
 def local_jobs(database: Database, projects: Projects, config: StudioConfig) -> Jobs:
     """Return jobs that processes on this machine write."""
-    return Jobs(database, projects, config.bundle, n_workers=config.n_workers)
+    return Jobs(
+        database,
+        projects,
+        config.bundle,
+        n_workers=config.n_workers,
+        taste=tastes_of(config).kept,
+    )
 
 
 def _answer(take: MadeTake) -> Answer:
@@ -562,6 +588,7 @@ def _answer(take: MadeTake) -> Answer:
         n_notes=take.n_notes,
         recipe=dict(take.recipe),
         score=dict(take.score),
+        liking=take.liking,
     )
 
 

@@ -52,6 +52,10 @@ class Limits:
         sockets: Pages that somebody may have open.
         players: Pages that may be played on at the same time, for everybody together: each
             has a model of its own.
+        voices: Voices that may play on a page.
+        play_minutes: How much of what is played on a page is recorded.
+        recording_bytes: How large the recording may be.
+        recordings: Recordings that are kept, for everybody together.
         requests_per_second: How many requests a browser may send, on average.
         requests_at_once: How many it may send before that counts.
     """
@@ -68,6 +72,10 @@ class Limits:
     pairs: int = 2
     sockets: int = 16
     players: int = 4
+    voices: int = 8
+    play_minutes: float = 60.0
+    recording_bytes: int = 50_000_000
+    recordings: int = 24
     requests_per_second: float = 50.0
     requests_at_once: int = 200
 
@@ -144,16 +152,24 @@ class Pace:
         self._clock = clock
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
+    def wait_s(self, client: str) -> float:
+        """Return in how many seconds a step may be taken; 0: now."""
+        return max(1 - self._level(client), 0) / self._per_second
+
     def step(self, client: str) -> float:
         """Take a step; return 0, or how many seconds too early it was, if it was."""
-        now = self._clock()
-        level, since = self._levels.pop(client, (float(self._at_once), now))
-        level = min(self._at_once, level + (now - since) * self._per_second)
-        is_early = level < 1
-        self._levels[client] = (level if is_early else level - 1, now)
+        level, wait_s = self._level(client), self.wait_s(client)
+        self._levels[client] = (level if wait_s else level - 1, self._clock())
+        self._levels.move_to_end(client)
         if len(self._levels) > MOST_CLIENTS:
             self._levels.popitem(last=False)
-        return (1 - level) / self._per_second if is_early else 0.0
+        return wait_s
+
+    def _level(self, client: str) -> float:
+        """Return how many steps may be taken at once now."""
+        now = self._clock()
+        level, since = self._levels.get(client, (float(self._at_once), now))
+        return min(self._at_once, level + (now - since) * self._per_second)
 
 
 class Slots:

@@ -7,11 +7,13 @@ its looks nor its delay tell.
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
+from math import inf
 from typing import Any, Protocol
 
 import numpy as np
 
 from sideman.bundle import Bundle
+from sideman.engine.taste import BEST_OF, Taste
 from sideman.errors import EngineError
 from sideman.evaluate.listening import REPEATED_SHARE, SKIP
 from sideman.score.edit import drop_empty_parts, slice_bars
@@ -32,6 +34,12 @@ CONTESTED: Mapping[str, Sequence[float]] = {
 }
 """Settings that pairs are about, with the values that compete."""
 
+TASTE = "taste"
+"""Where one is learned, pairs are also about it: the answer that is liked best of `BEST_OF`
+against a single one."""
+
+ON, OFF = "on", "off"
+
 EXAMPLE_BARS = 4
 """Bars of an example that are heard."""
 
@@ -51,6 +59,10 @@ JUDGED = tuple(answer for answer in ANSWERS if answer != SKIP)
 Json = Mapping[str, Any]
 
 
+_Side = tuple[dict[str, Any], dict[str, Any]]
+"""Music as JSON and how it was made."""
+
+
 class Answer(Protocol):
     """An answer: its music as JSON and how it was made."""
 
@@ -59,6 +71,9 @@ class Answer(Protocol):
 
     @property
     def score(self) -> Json: ...  # noqa: D102
+
+    @property
+    def liking(self) -> float | None: ...  # noqa: D102
 
 
 class Write(Protocol):
@@ -83,6 +98,7 @@ class Pairs:
         bundle: Bundle,
         write: Write,
         *,
+        taste: Callable[[], Taste | None] = lambda: None,
         rng: np.random.Generator | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -92,12 +108,14 @@ class Pairs:
             votes: Where they are stored.
             bundle: The model that writes.
             write: What asks it.
+            taste: Returns what is liked, None while that is not known.
             rng: Where chance comes from.
             sleep: Waits for so many seconds.
         """
         self._votes = votes
         self._bundle = bundle
         self._write = write
+        self._taste = taste
         self._rng = rng or np.random.default_rng()
         self._sleep = sleep
 
@@ -134,19 +152,19 @@ class Pairs:
 
     def _new(self, listener: str, prompt: Json, task: str, request: Json) -> PairRow:
         begin = time.perf_counter()
-        left, right = (
-            self._answer(task, prompt, {"options": options}, listener)
-            for options in self._rivals(request["options"])
+        rivals = self._rivals(request["options"])
+        (left, left_recipe), (right, right_recipe) = (
+            self._answer(task, prompt, rival, listener) for rival in rivals
         )
         return self._votes.add(
             PairRow(
                 task=task,
                 request=dict(request),
                 prompt=dict(prompt),
-                left=dict(left.score),
-                right=dict(right.score),
-                left_recipe=dict(left.recipe),
-                right_recipe=dict(right.recipe),
+                left=left,
+                right=right,
+                left_recipe=left_recipe,
+                right_recipe=right_recipe,
                 bundle=self._bundle.name,
                 bundle_hash=self._bundle.hash,
                 latency_s=time.perf_counter() - begin,
@@ -177,24 +195,35 @@ class Pairs:
 
     def _rivals(self, options: Json) -> list[dict[str, Any]]:
         """Return the options of both sides: alike but for one setting, and for chance."""
-        free = [name for name in CONTESTED if name not in options]
+        contested: dict[str, Sequence[float | str]] = {**CONTESTED}
+        if "keep" not in options and self._taste() is not None:
+            contested[TASTE] = (ON, OFF)
+        free = [name for name in contested if name not in options]
         rivals = [dict(options), dict(options)]
         if free:
             name = str(self._rng.choice(free))
             for rival, value in zip(
-                rivals, self._rng.choice(CONTESTED[name], 2, replace=False), strict=True
+                rivals, self._rng.choice(contested[name], 2, replace=False), strict=True
             ):
-                rival[name] = float(value)
+                rival[name] = value.item()
         for rival in rivals:
             rival["seed"] = int(self._rng.integers(MOST_SEED))
         return rivals
 
-    def _answer(self, task: str, prompt: Json, request: Json, client: str) -> Answer:
-        answers = self._write(task, prompt, request, client=client)
+    def _answer(self, task: str, prompt: Json, options: Json, client: str) -> _Side:
+        """Write one side; it may be the one that is liked best of several."""
+        taste = options.get(TASTE)
+        said = {name: value for name, value in options.items() if name != TASTE}
+        takes = BEST_OF if taste == ON else 1
+        answers = self._write(task, prompt, {"options": said, "takes": takes}, client=client)
         if not answers:
             msg = "the model wrote nothing; ask for another pair"
             raise EngineError(msg)
-        return answers[0]
+        best = max(answers, key=lambda answer: -inf if answer.liking is None else answer.liking)
+        recipe = dict(best.recipe)
+        if taste is not None:  # where nothing could be told of the answers, none was preferred
+            recipe[TASTE] = OFF if best.liking is None else taste
+        return dict(best.score), recipe
 
     def _example(self) -> Score:
         """Return some bars of an example, higher or lower, so that they are seldom the same."""

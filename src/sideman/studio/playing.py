@@ -7,6 +7,9 @@
 
 The processes are those of `sideman.live.workers`. So a page hears what an instrument would:
 every note is ended, whoever dies, and another improviser goes on where the last one was.
+
+A page first says with whom it plays: a preset, voices, settings. When it says so again, others
+take over. All that is played is recorded.
 """
 
 from __future__ import annotations
@@ -15,29 +18,43 @@ import multiprocessing
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+from sideman.bundle import Bundle
+from sideman.engine.compose import player as part_of
+from sideman.engine.parts import instrument_name, part_text
 from sideman.errors import LiveError, SidemanError
 from sideman.live.control import Act, Change, Command, wished
 from sideman.live.fallback import Fallback
 from sideman.live.inout import InOutConfig, Peer, session_clock
-from sideman.live.messages import NoteOff, NoteOn, ProgramChange, Timed
+from sideman.live.messages import (
+    SUSTAIN,
+    ControlChange,
+    NoteOff,
+    NoteOn,
+    ProgramChange,
+    Timed,
+)
 from sideman.live.news import EngineConfig, News
 from sideman.live.ports.interface import PortWish
-from sideman.live.preset import Preset
-from sideman.live.settings import settings_texts
+from sideman.live.preset import Preset, preset_names, read_preset
+from sideman.live.settings import Settings, settings_texts, with_settings
 from sideman.live.view import Meters, SeenNote
-from sideman.live.voices import Voice
-from sideman.live.workers import Notice, Workers
+from sideman.live.voices import Voice, parse_voices, voice_text
+from sideman.live.workers import Event, Notice, Workers
 from sideman.score.time import SECONDS_PER_MINUTE
-from sideman.score.types import TPQ
+from sideman.score.types import DRUM_CHANNEL, MAX_DATA_BYTE, TPQ
+from sideman.studio.limits import LimitReached
 from sideman.studio.page_port import run_ports
+from sideman.studio.recordings import Recording, Recordings
+from sideman.studio.schemas import Begin
 
 PAGE_CHANNEL = 15
-"""Where the keys of a page are heard; no voice that plays by default is there."""
+"""Where the keys of a page are heard; no voice is there."""
 
 MOST_WAY_S = 0.5
 """How long a key can have been on its way here."""
@@ -58,10 +75,169 @@ SLOW_REPLY_S, SLOW_PLAN_S = 1.0, 0.5
 """An answer that comes so much later than the silence it waits for, or a plan that is so far
 behind, is felt as waiting."""
 
+REPLYING = ("answer", "echo", "harmonise")
+"""Modes in which its notes are a reply to yours; in the others it waits for no note."""
+
+FALLBACK_WORDS = {
+    Fallback.NONE: "yes",
+    Fallback.SHORTER_PLAN: "with a shorter plan",
+    Fallback.FEWER_VOICES: "with fewer voices",
+    Fallback.SPARE_MODEL: "with the small model",
+    Fallback.REPEAT: "by repeating",
+}
+"""What is done with less, as people are told."""
+
 _MS_PER_S = 1000
 
 Said = dict[str, Any]
 """A message to the page, as JSON."""
+
+
+class Seat:
+    """The place of a page: whom it plays with now, and what is recorded of it.
+
+    Args:
+        folder: Folder of the model; None for the one that comes with Sideman.
+        bundle: The model itself, to be named in recordings.
+        recordings: Where they are kept.
+        tell: Told what the page is to know, from any thread; when playing cannot go on, the
+            last is `{"type": "over", "reason": …}`.
+        most_voices: How many may play.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None,
+        bundle: Bundle,
+        recordings: Recordings,
+        tell: Callable[[Said], None],
+        *,
+        most_voices: int,
+    ) -> None:
+        self._folder = folder
+        self._bundle = bundle
+        self._recordings = recordings
+        self._tell = tell
+        self._most_voices = most_voices
+        self._partner: Partner | None = None
+
+    def begin(self, wish: Begin) -> None:
+        """Play with others from now on, or say why not; this takes a moment.
+
+        Raises:
+            LiveError: If nothing can be recorded, or nobody can play.
+        """
+        try:
+            preset = page_preset(wish, self._most_voices)
+        except SidemanError as error:
+            self._tell({"type": "refused", "message": str(error)})
+            return
+        last = self._partner.news if self._partner and wish.goes_on else None
+        if last is not None and self._partner:
+            last = carried(last, self._partner.voices, preset)
+        self.end()
+        begin_s = session_clock()
+        recording = self._recordings.begin(preset, self._bundle, begin_s)
+        self._partner = Partner(
+            self._folder, self._tell, preset, begin_s=begin_s, recording=recording, last=last
+        )
+        self._tell(
+            {
+                "type": "begun",
+                "preset": wish.preset,
+                "about": preset.about,
+                "recording": recording.id,
+                "voices": [_voice(voice, n) for n, voice in enumerate(preset.voices)],
+            }
+        )
+
+    def hear(self, said: object) -> None:
+        """Take what the page says.
+
+        Raises:
+            LiveError: If it is nothing that a page may say, or not before it has begun.
+        """
+        if self._partner is None:
+            msg = "the page plays before it has begun; load it again"
+            raise LiveError(msg)
+        self._partner.hear(said)
+
+    def end(self) -> None:
+        """End what is played, if anything is."""
+        if self._partner is not None:
+            self._partner.end()
+            self._partner = None
+
+
+def page_preset(wish: Begin, most_voices: int) -> Preset:
+    """Return what a page plays with.
+
+    Its keys are on one channel, so all input voices hear every channel; who plays has one of
+    its own, and drums theirs.
+
+    Raises:
+        LiveError: If there is no such preset or setting, a voice cannot be understood, or
+            there are too many.
+    """
+    preset = Preset()
+    if wish.preset:
+        if wish.preset not in preset_names():  # a page names no files
+            msg = (
+                f"there is no preset {wish.preset!r}; choose one of {', '.join(preset_names())}"
+            )
+            raise LiveError(msg)
+        preset = read_preset(wish.preset)
+    voices = preset.voices if wish.voices is None else parse_voices(wish.voices)
+    if len(voices) > most_voices:
+        msg = f"there are {len(voices)} voices; {most_voices} may play here: take some away"
+        raise LimitReached(msg, code="too_many_voices")
+    free = (channel for channel in count() if channel != DRUM_CHANNEL)
+    voices = tuple(
+        replace(voice, channel=_channel(voice) or (None if voice.is_input else next(free)))
+        for voice in voices
+    )
+    settings = with_settings(preset.settings, wish.settings)
+    return replace(preset, settings=settings, voices=voices)
+
+
+def _channel(voice: Voice) -> int | None:
+    return DRUM_CHANNEL if voice.part.is_drum and not voice.is_input else None
+
+
+def carried(news: News, voices: Sequence[Voice], preset: Preset) -> News:
+    """Return the last news of an improviser for one that goes on with other voices.
+
+    What voices of the same name played is remembered; the others' notes are not.
+    """
+    new = {(voice.name, voice.is_input): n for n, voice in enumerate(preset.voices)}
+    old = [new.get((voice.name, voice.is_input)) for voice in voices]
+    notes = tuple(
+        replace(note, voice=number)
+        for note in news.view.notes
+        if (number := old[note.voice]) is not None
+    )
+    place = replace(news.place, tempo_bpm=preset.settings.tempo)
+    return replace(news, view=replace(news.view, notes=notes), place=place, records=())
+
+
+def _voice(voice: Voice, number: int) -> Said:
+    """Return a voice as the page shows it, with the channel on which the page sounds it."""
+    part = part_of(voice.part, voice.name)
+    low, high = voice.part.range or (0, MAX_DATA_BYTE)
+    _, _, wishes = part_text(voice.part).partition(":")
+    return {
+        "text": voice_text(voice),
+        "name": voice.name,
+        "kind": voice.kind,
+        "role": voice.part.role.name.lower(),
+        "instrument": instrument_name(voice.part.program),
+        "wishes": wishes,
+        "channel": PAGE_CHANNEL - number if voice.channel is None else voice.channel,
+        "program": part.program,
+        "is_drum": part.is_drum,
+        "low": low,
+        "high": high,
+    }
 
 
 class Partner:
@@ -69,19 +245,34 @@ class Partner:
 
     Args:
         bundle: Folder of the model; None for the one that comes with Sideman.
-        tell: Told what the page is to know, from threads of ours; when playing cannot go on,
-            the last is `{"type": "over", "reason": …}`.
-        preset: Settings and voices to begin with.
+        tell: As `Seat` has it.
+        preset: Settings and voices.
+        begin_s: Second of tick 0 on the session's clock.
+        recording: What writes down what is played.
+        last: The last news of whom this one takes over from; None if it begins.
+
+    Attributes:
+        voices: Who plays.
+        news: What the improviser said last; None before it has begun.
 
     Raises:
         SidemanError: If it cannot begin.
     """
 
     def __init__(
-        self, bundle: Path | None, tell: Callable[[Said], None], preset: Preset | None = None
+        self,
+        bundle: Path | None,
+        tell: Callable[[Said], None],
+        preset: Preset,
+        *,
+        begin_s: float,
+        recording: Recording,
+        last: News | None = None,
     ) -> None:
+        self.voices = preset.voices
+        self.news: News | None = None
         self._tell = tell
-        preset = preset or Preset()
+        self._recording = recording
         ours, self._theirs = multiprocessing.Pipe()
         self._keys = Peer(ours, session_clock())
         self._workers = Workers(
@@ -91,8 +282,10 @@ class Partner:
                 settings=preset.settings,
                 voices=preset.voices,
                 knobs={},
-                begin_s=session_clock(),
+                begin_s=begin_s,
                 threads=1,  # others write on the other cores
+                keeps_records=True,
+                last=last,
             ),
             run_ports=partial(run_ports, self._theirs),
         )
@@ -121,6 +314,9 @@ class Partner:
                 self._play(NoteOn(PAGE_CHANNEL, pitch, velocity), at)
             case {"type": "off", "pitch": int(pitch), "at": at}:
                 self._play(NoteOff(PAGE_CHANNEL, pitch), at)
+            case {"type": "pedal", "is_down": bool(is_down), "at": at}:
+                value = MAX_DATA_BYTE if is_down else 0
+                self._play(ControlChange(PAGE_CHANNEL, SUSTAIN, value), at)
             case {"type": "set", "name": str(name), "text": str(text)}:
                 self._wish(name, text)
             case {"type": "act", "action": str(name)}:
@@ -136,12 +332,14 @@ class Partner:
         self._has_ended = True
         watching, listening = self._threads
         watching.join()
-        self._workers.end()
+        for event in self._workers.end():
+            self._recording.take(event)
+        self._recording.close()
         self._theirs.close()  # nobody can say anything more, so listening ends
         listening.join()
         self._keys.finish()
 
-    def _play(self, message: NoteOn | NoteOff, at: object) -> None:
+    def _play(self, message: NoteOn | NoteOff | ControlChange, at: object) -> None:
         """Let the improviser hear a key; a moment that cannot be is taken for now."""
         now_s = session_clock()
         time_s = at if isinstance(at, float) and now_s - MOST_WAY_S < at <= now_s else now_s
@@ -174,15 +372,26 @@ class Partner:
             if not self._has_ended:
                 self._over("the process of the ports was ended; play again")
 
-    def _see(self, event: object) -> None:
+    def _see(self, event: Event) -> None:
+        self._recording.take(event)
         if isinstance(event, Notice):
             for ended in self._sound.end_all(session_clock()):
                 self._tell(ended)
             self._screen.say(event.text)
         elif isinstance(event, News):
+            self.news = replace(event, records=())
             view = self._screen.show(event)
             if view is not None:
-                self._tell(view)
+                self._tell({**view, "recording": self._recorded()})
+
+    def _recorded(self) -> Said:
+        recording = self._recording
+        return {
+            "id": recording.id,
+            "notes": recording.n_notes,
+            "seconds": round(recording.seconds),
+            "end": recording.end,
+        }
 
     def _over(self, reason: str) -> None:
         for ended in self._sound.end_all(session_clock()):
@@ -289,7 +498,7 @@ def view_message(news: News, voices: Sequence[Voice], message: str = "") -> Said
             if note.onset < last and _end(note, view.now) > first
         ],
         "beats": _beats(news, (first, last), seconds),
-        "meters": _meters(view.meters, news.settings.silence),
+        "meters": _meters(view.meters, news.settings),
         "message": message,
     }
 
@@ -328,27 +537,60 @@ def _beats(
     ]
 
 
-def _meters(meters: Meters, silence_s: float) -> list[Said]:
-    """Return how well it goes; what was not measured is left out."""
+def _meters(meters: Meters, settings: Settings) -> list[Said]:
+    """Return how well it goes; what was not measured is left out.
+
+    `response` does not count the way to the page and through its sound: the page adds it.
+    """
     response, behind = meters.response.p50_s, meters.staleness.p50_s
     n_due = meters.played + meters.dropped
-    rows: list[tuple[str, float | None, str, bool]] = [
-        ("Answers after", _ms(response), "ms", (response or 0) < silence_s + SLOW_REPLY_S),
-        ("Plan is behind", _ms(behind), "ms", (behind or 0) < SLOW_PLAN_S),
-        ("Model", round(meters.events_per_s), "events/s", True),
-        ("Left out", meters.dropped, f"of {n_due} notes", not meters.dropped),
+    rows: list[tuple[str, str, object, str, bool, str]] = [
         (
-            "Saves work",
-            int(meters.fallback),
-            f"of {len(Fallback) - 1} steps",
+            "response",
+            "Answers after",
+            _ms(response) if settings.mode in REPLYING else None,
+            "ms",
+            (response or 0) < settings.silence + SLOW_REPLY_S,
+            "From your last note to its first, in the middle of many; the silence that it "
+            "waits for is part of it.",
+        ),
+        (
+            "staleness",
+            "Behind you",
+            _ms(behind),
+            "ms",
+            (behind or 0) < SLOW_PLAN_S,
+            "How long what it plays has not known of your latest notes; 0 is best.",
+        ),
+        (
+            "speed",
+            "Writes",
+            round(meters.events_per_s),
+            "steps a second",
+            True,
+            "How fast the model is on this machine. A step is a note or a bar line.",
+        ),
+        (
+            "dropped",
+            "Too late",
+            meters.dropped,
+            f"of {n_due} notes",
+            not meters.dropped,
+            "Notes that would have come late are left out: they would sound wrong. "
+            "Close other programs, or let it decide further ahead.",
+        ),
+        (
+            "fallback",
+            "Keeps up",
+            FALLBACK_WORDS[meters.fallback],
+            "",
             meters.fallback is Fallback.NONE,
+            "When the machine is too slow it does with less, step by step: a shorter plan, "
+            "fewer voices, a smaller model, at last the same bar again.",
         ),
     ]
-    return [
-        {"name": name, "value": value, "unit": unit, "is_good": is_good}
-        for name, value, unit, is_good in rows
-        if value is not None
-    ]
+    names = ("id", "name", "value", "unit", "is_good", "help")
+    return [dict(zip(names, row, strict=True)) for row in rows if row[2] is not None]
 
 
 def _ms(seconds: float | None) -> int | None:

@@ -2,21 +2,27 @@
 
     the server
         │ a stream of messages for each job
-        ├── replica   model loaded and warm, one job at a time, on any node
+        ├── replica   model loaded and warm, some jobs at a time, on any node
         └── replica
 
-A replica writes one request at a time, its takes as one batch. `serve.batch` would gather
-requests that come together; but a batch is of takes that go on from one prompt, so it would
-only let the first wait for the others. What a batch of takes brings is measured by
-`benchmarks/studio_jobs.py`.
+A replica writes several requests as one batch, event by event (`sideman.engine.together`): one
+that comes later joins, one that ends leaves. `serve.batch` would gather requests at the door
+and let all wait for the longest. What it brings is measured by `benchmarks/studio_engines.py`.
 
 Ray Serve starts replicas again that die, and finds them wherever the cluster has room. The
 bundle must lie at the same path on each node; the one that comes with Sideman does.
+
+Several studios may share a cluster: each has an application under a name of its own, which is
+the same when it is started again, so what a studio that was killed has left is taken off.
 """
 
+import asyncio
+import hashlib
 import logging
+import signal
+import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -25,18 +31,22 @@ from threading import Thread
 from typing import Any
 
 from sideman.bundle import load_bundle
+from sideman.engine.session import step_together
 from sideman.errors import MissingExtra, StudioError
 from sideman.studio.config import StudioConfig
 from sideman.studio.jobs import Jobs
 from sideman.studio.store.database import Database
 from sideman.studio.store.projects import Projects
+from sideman.studio.tastes import tastes_of
 from sideman.studio.worker import Event, Finished, Lost, Refused, Work, Writer, Wrote
 
 APP = "sideman studio"
-"""Name of the application on the cluster."""
+"""How names of applications on the cluster begin."""
 
-STOPS = "sideman stops"
-"""Name of the actor that knows which jobs are to end."""
+NAME_DIGITS = 12
+
+ROOM_S = 10.0
+"""How long processors may take to be free: those of a studio that was stopped a moment ago."""
 
 STOP_S = 0.2
 """How often a replica asks whether its job is to end."""
@@ -47,11 +57,14 @@ MOST_STOPS = 1_000
 THREADS = 1
 """Threads of the model in a replica: it has one core of the cluster."""
 
+MOST_TOGETHER = 4
+"""Jobs that a replica writes at the same time; with more each becomes slow to listen to."""
+
 _LOGGERS = ("ray", "ray.serve")
 
 
 class Stops:
-    """An actor: the jobs that are to end. No request finds the replica of another by itself."""
+    """An actor: the jobs that are to end. No request finds the replica of another."""
 
     def __init__(self) -> None:
         self._jobs: dict[str, None] = {}
@@ -67,17 +80,18 @@ class Stops:
         return job in self._jobs
 
 
-class _QueueLine:
-    """A line to the stream of one request."""
+class _LoopLine:
+    """A line from the thread that writes to the stream of one request."""
 
     def __init__(self) -> None:
-        self.messages: SimpleQueue[Wrote | Finished | Refused] = SimpleQueue()
+        self._loop = asyncio.get_running_loop()
+        self.messages: asyncio.Queue[Wrote | Finished | Refused] = asyncio.Queue()
         self.stop = Flag()
 
-    def tell(self, message: Wrote | None) -> None:
+    def tell(self, message: Wrote | Finished | Refused | None) -> None:
         """Send a message, if it is one."""
         if message is not None:
-            self.messages.put(message)
+            self._loop.call_soon_threadsafe(self.messages.put_nowait, message)
 
     def is_stopped(self, _job: str) -> bool:
         """Whether nothing more is to be written."""
@@ -89,43 +103,42 @@ class Replica:
 
     Args:
         bundle: Folder of the model; None for the one that comes with Sideman.
+        stops: The actor that knows which jobs are to end.
     """
 
-    def __init__(self, bundle: Path | None) -> None:
-        self._ray = _ray()[0]
-        self._writer = Writer(load_bundle(bundle), THREADS)
+    def __init__(self, bundle: Path | None, stops: Any) -> None:  # noqa: ANN401 (Ray has no types)
+        model = load_bundle(bundle)
+        self._together = step_together(model, THREADS)
+        self._writer = Writer(model, THREADS)
         self._writer.warm_up()
-        self._stops = self._ray.get_actor(STOPS)
+        self._stops = stops
 
-    def write(self, work: Work) -> Iterator[Wrote | Finished | Refused]:
+    async def write(self, work: Work) -> AsyncIterator[Wrote | Finished | Refused]:
         """Yield what there is to tell of a job; the last is how it ended."""
-        line = _QueueLine()
-        writing = Thread(
-            target=lambda: line.messages.put(self._writer.write(work, line)), daemon=True
+        line = _LoopLine()
+        writing = asyncio.gather(
+            asyncio.to_thread(self._write, work, line), self._watch(work.job, line)
         )
-        writing.start()
-        look_s = time.monotonic() + STOP_S
         try:
             while True:
-                message = _next(line, look_s)
-                if message is not None:
-                    yield message
+                message = await line.messages.get()
+                yield message
                 if isinstance(message, (Finished, Refused)):
                     return
-                if time.monotonic() >= look_s:
-                    look_s = time.monotonic() + STOP_S
-                    if self._ray.get(self._stops.has.remote(work.job)):
-                        line.stop.set()
         finally:
             line.stop.set()  # nobody listens any more
-            writing.join()
+            await writing
 
+    def _write(self, work: Work, line: _LoopLine) -> None:
+        with self._together.join():
+            line.tell(self._writer.write(work, line))
 
-def _next(line: _QueueLine, until_s: float) -> Wrote | Finished | Refused | None:
-    try:
-        return line.messages.get(timeout=max(until_s - time.monotonic(), 0))
-    except Empty:
-        return None
+    async def _watch(self, job: str, line: _LoopLine) -> None:
+        """Ask now and then whether the job is to end."""
+        while not line.stop.is_set():
+            await asyncio.sleep(STOP_S)
+            if await self._stops.has.remote(job):
+                line.stop.set()
 
 
 class RayWriters:
@@ -134,15 +147,17 @@ class RayWriters:
     Args:
         bundle: Folder of the model; None for the one that comes with Sideman.
         n_writers: How many replicas.
+        name: Name of the application; what is there under it is replaced.
 
     Raises:
         MissingExtra: If Ray Serve is not installed.
     """
 
-    def __init__(self, bundle: Path | None, n_writers: int) -> None:
+    def __init__(self, bundle: Path | None, n_writers: int, name: str = APP) -> None:
         self._ray, self._serve = _ray()
         self._bundle = bundle
         self._n_writers = n_writers
+        self._name = name
         self._events: SimpleQueue[Event | None] = SimpleQueue()
         self._streams: dict[str, Any] = {}
         self._stops: Any = None
@@ -158,14 +173,18 @@ class RayWriters:
             logging.getLogger(name).setLevel(logging.ERROR)
         try:
             if not self._ray.is_initialized():
+                on_sigterm = signal.getsignal(signal.SIGTERM)
                 self._ray.init(log_to_driver=False, logging_level=logging.WARNING)
-            actor = self._ray.remote(num_cpus=0)(Stops)
-            self._stops = actor.options(name=STOPS, get_if_exists=True).remote()
+                signal.signal(signal.SIGTERM, on_sigterm)  # or nobody would stop the server
+            self._serve.start(proxy_location="Disabled")  # pages ask the studio
+            self._serve.delete(self._name)
+            self._check_room()
+            self._stops = self._ray.remote(num_cpus=0)(Stops).remote()
             deployment = self._serve.deployment(
-                Replica, num_replicas=self._n_writers, max_ongoing_requests=1
+                Replica, num_replicas=self._n_writers, max_ongoing_requests=MOST_TOGETHER
             )
             self._handle = self._serve.run(
-                deployment.bind(self._bundle), name=APP, route_prefix=None
+                deployment.bind(self._bundle, self._stops), name=self._name, route_prefix=None
             )
         except (ConnectionError, RuntimeError, ValueError) as error:
             msg = f"writers cannot be started on the Ray cluster: {error}"
@@ -175,13 +194,13 @@ class RayWriters:
         """Take the replicas off the cluster."""
         for job in list(self._streams):
             self.abandon(job)
-        self._serve.delete(APP)
+        self._serve.delete(self._name)
         self._ray.kill(self._stops)
 
     @property
     def n_free(self) -> int:
-        """How many replicas write nothing."""
-        return max(self._n_writers - len(self._streams), 0)
+        """How many jobs the replicas can begin."""
+        return max(self._n_writers * MOST_TOGETHER - len(self._streams), 0)
 
     def give(self, work: Work) -> None:
         """Let a replica write something."""
@@ -215,6 +234,25 @@ class RayWriters:
                 self._streams.pop(event.job, None)
         return events
 
+    def _check_room(self) -> None:
+        """Wait a moment for a processor for each replica; Ray Serve would wait for ever.
+
+        Raises:
+            StudioError: If there are not as many.
+        """
+        give_up_s = time.monotonic() + ROOM_S
+        while (n_free := self._n_processors_free()) < self._n_writers:
+            if time.monotonic() > give_up_s:
+                msg = (
+                    f"{self._n_writers} writers need a processor each; the Ray cluster has "
+                    f"{n_free} free: say fewer --workers, or add a machine to it"
+                )
+                raise StudioError(msg)
+            time.sleep(STOP_S)
+
+    def _n_processors_free(self) -> int:
+        return int(self._ray.available_resources().get("CPU", 0))
+
     def _follow(self, job: str, stream: Iterable[Event]) -> None:
         """Hand on what is told of a job, until it ends or its replica does."""
         message: Event | None = None
@@ -235,8 +273,21 @@ def ray_jobs(database: Database, projects: Projects, config: StudioConfig) -> Jo
     Raises:
         MissingExtra: If Ray Serve is not installed.
     """
-    writers = RayWriters(config.bundle, config.n_workers)
-    return Jobs(database, projects, config.bundle, n_workers=config.n_workers, writers=writers)
+    writers = RayWriters(config.bundle, config.n_workers, _name_of(config))
+    return Jobs(
+        database,
+        projects,
+        config.bundle,
+        n_workers=config.n_workers,
+        writers=writers,
+        taste=tastes_of(config).kept,
+    )
+
+
+def _name_of(config: StudioConfig) -> str:
+    """Return a name that only this studio has, and has again when it is started again."""
+    where = f"{socket.gethostname()} {config.folder.resolve()} {config.database_url}"
+    return f"{APP} {hashlib.sha256(where.encode()).hexdigest()[:NAME_DIGITS]}"
 
 
 def _ray() -> tuple[Any, Any]:

@@ -2,11 +2,21 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    model_validator,
+)
 
 from sideman.score.types import MAX_DATA_BYTE
+from sideman.studio.asking import PAGE_TASKS
+from sideman.studio.score_json import PAN, VOLUME
 from sideman.studio.store.tables import NAME_LENGTH, JobRow, ProjectRow, RevisionRow, TakeRow
 
 MAX_TICK = 2**31 - 1
@@ -14,10 +24,23 @@ MAX_TICK = 2**31 - 1
 
 MAX_INT16 = 2**15 - 1
 MOST_SYMBOL = 40
+MOST_TASK = 40
 MOST_TEXT = 20_000
 MOST_SEED = 2**63 - 1
 LONGEST_S = 86_400.0
 """Longest time that somebody looked at a pair: a day."""
+
+
+MOST_FIELDS = 64
+"""Fields of an object; each one more would be a mistake to be told of."""
+
+
+def _few_fields(said: object) -> object:
+    """Refuse an object with more fields than any has, before each is looked at."""
+    if isinstance(said, dict) and len(said) > MOST_FIELDS:
+        msg = f"an object has {len(said):,} fields; write at most {MOST_FIELDS}"
+        raise ValueError(msg)
+    return said
 
 
 def _printable(text: str) -> str:
@@ -26,6 +49,10 @@ def _printable(text: str) -> str:
 
 
 Name = Annotated[str, Field(max_length=NAME_LENGTH), AfterValidator(_printable)]
+Item = TypeVar("Item")
+Many = Annotated[list[Item], Field(fail_fast=True)]
+"""A list of a request: one mistake is told, not millions, which would take all memory."""
+
 Tick = Annotated[int, Field(ge=0, le=MAX_TICK)]
 DataByte = Annotated[int, Field(ge=0, le=MAX_DATA_BYTE)]
 Moment = Annotated[
@@ -40,12 +67,14 @@ class Shape(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
+    _few = model_validator(mode="before")(_few_fields)
+
 
 # ----------------------------------------------------------------------------- music
 
 
 class Note(Shape):
-    """A note; its id is unique in a score and the same over edits."""
+    """A note; its id is unique in a score and the same over edits. `part` counts from 0."""
 
     id: int = Field(ge=-MAX_TICK, le=MAX_TICK)
     onset: Tick
@@ -57,11 +86,13 @@ class Note(Shape):
 
 
 class Part(Shape):
-    """Who plays; of drums `program` is the kit."""
+    """Who plays; of drums `program` is the kit. Volume and pan as MIDI has them."""
 
     program: DataByte
     is_drum: bool
     name: Name
+    volume: DataByte = VOLUME
+    pan: DataByte = PAN
 
 
 class Tempo(Shape):
@@ -99,12 +130,12 @@ class Score(Shape):
 
     tpq: Literal[24] = 24
     n_bars: int = Field(ge=1, le=MAX_TICK)
-    parts: list[Part]
-    notes: list[Note]
-    tempos: list[Tempo] = []
-    time_signatures: list[TimeSignature] = []
-    keys: list[Key] = []
-    chords: list[Chord] = []
+    parts: Many[Part]
+    notes: Many[Note]
+    tempos: Many[Tempo] = []
+    time_signatures: Many[TimeSignature] = []
+    keys: Many[Key] = []
+    chords: Many[Chord] = []
 
 
 # -------------------------------------------------------------------------- projects
@@ -120,16 +151,21 @@ class ProjectSummary(Shape):
 
 
 class RevisionInfo(Shape):
-    """A state of a project; the first has no parent."""
+    """A state of a project; the first has no parent, an edit was made of no take."""
 
     id: str
     parent: str | None
     label: str
+    take: str | None
     created: Moment
 
 
 class TakeInfo(Shape):
-    """An answer; bars from 0, `end_bar` is the one after the last."""
+    """An answer; bars from 0, `end_bar` is the one after the last.
+
+    The higher its `liking`, the more it is to the taste that there was when it was written,
+    among the takes of its job; null where there was none.
+    """
 
     id: str
     job: str
@@ -142,6 +178,7 @@ class TakeInfo(Shape):
     n_notes: int
     created: Moment
     recipe: dict[str, Any]
+    liking: float | None
 
 
 class Take(TakeInfo):
@@ -218,6 +255,14 @@ class UsedTake(Shape):
 # ------------------------------------------------------------------------------ jobs
 
 Text = Annotated[str, Field(max_length=MOST_TEXT)]
+Task = Annotated[str, Field(max_length=MOST_TASK, json_schema_extra={"enum": list(PAGE_TASKS)})]
+"""What can be asked for; anything else is refused by `asking`, which says what is near."""
+
+Options = Annotated[
+    dict[str, bool | int | float | Text | Many[Text]], BeforeValidator(_few_fields)
+]
+"""As in `sideman.engine.options.Options`."""
+
 Bar = Annotated[int, Field(ge=0, le=MAX_TICK)]
 
 
@@ -225,18 +270,18 @@ class Selection(Shape):
     """Where something is asked for: bars (first and the one after the last), parts, notes."""
 
     bars: tuple[Bar, Bar] | None = None
-    parts: list[int] | None = Field(default=None, max_length=MAX_DATA_BYTE)
-    notes: list[int] | None = None
+    parts: Many[int] | None = Field(default=None, max_length=MAX_DATA_BYTE)
+    notes: Many[int] | None = None
 
 
 class JobRequest(Shape):
     """What is asked for; options as in `sideman.engine.options.Options`."""
 
-    task: Annotated[str, Field(max_length=40)]
+    task: Task
     revision: str
-    options: dict[str, bool | int | float | Text | list[Text]] = {}
+    options: Options = {}
     selection: Selection | None = None
-    locks: list[int] = []
+    locks: Many[int] = []
     takes: int = Field(default=1, ge=1)
     seed: int = Field(default=0, ge=0, le=MOST_SEED)
 
@@ -247,7 +292,7 @@ class Job(Shape):
     id: str
     state: Literal["queued", "running", "done", "failed", "cancelled"]
     position: int
-    task: str
+    task: Task
     created: Moment
     takes: list[str]
     message: str
@@ -255,14 +300,17 @@ class Job(Shape):
 
 # ----------------------------------------------------------------------------- votes
 
+Answer = Literal["left", "right", "tie", "both_bad", "skip"]
+"""Which of two is better."""
+
 
 class PairRequest(Shape):
     """What a pair is to be about; nothing of it: an example, continued."""
 
     project: str | None = None
     revision: str | None = None
-    task: Annotated[str, Field(max_length=40)] = "continue"
-    options: dict[str, bool | int | float | Text | list[Text]] = {}
+    task: Task = "continue"
+    options: Options = {}
 
 
 class Pair(Shape):
@@ -277,7 +325,7 @@ class Pair(Shape):
 class Vote(Shape):
     """Which is better, and how long somebody thought."""
 
-    answer: Literal["left", "right", "tie", "both_bad", "skip"]
+    answer: Answer
     seconds: float = Field(ge=0, le=LONGEST_S)
 
 
@@ -305,14 +353,61 @@ class Repeats(Shape):
     high: float
 
 
+class LearnedTaste(Shape):
+    """What a taste was learned from, and how often it foretells votes it was not learned from.
+
+    The share has a 95 % interval.
+    """
+
+    votes: int
+    rate: float
+    low: float
+    high: float
+
+
+class TasteProgress(Shape):
+    """How far it is with what is liked.
+
+    It can be learned from as many votes as are `wanted`, of which `decided` are there; `heard`
+    of them have been heard while it is learned, else null. What is `learned` is used. The
+    message says why nothing is.
+    """
+
+    decided: int
+    wanted: int
+    heard: int | None
+    learned: LearnedTaste | None
+    message: str
+
+
 class VoteSummary(Shape):
     """What all votes say."""
 
     votes: int
-    answers: dict[str, int]
+    answers: dict[Answer, int]
     win_rates: list[WinRate]
     repeats: Repeats
     median_seconds: float
+    taste: TasteProgress
+
+
+# ------------------------------------------------------------------------------ play
+
+
+class Begin(Shape):
+    """With whom a page plays from now on: a preset, "" for none, and what is to differ from it.
+
+    Voices are written as for `sideman live --voice`; none said, those of the preset. `goes_on`:
+    bars go on, and what voices of the same name have played is remembered.
+    """
+
+    type: Literal["begin"]
+    preset: Annotated[str, Field(max_length=MOST_SYMBOL)] = ""
+    voices: list[Annotated[str, Field(max_length=NAME_LENGTH)]] | None = Field(
+        default=None, max_length=MAX_DATA_BYTE
+    )
+    settings: dict[str, Text] = {}
+    goes_on: bool = False
 
 
 # ----------------------------------------------------------------------------- about
@@ -340,13 +435,15 @@ class Help(Shape):
 
 
 class LiveInfo(Shape):
-    """Whether one can play, and with what."""
+    """Whether one can play, and with what; instruments are named family by family."""
 
     available: bool
     reason: str | None = None
     modes: list[Help]
     settings: list[Setting]
     actions: list[Help]
+    presets: list[Help]
+    instruments: dict[str, list[str]]
 
 
 class Info(Shape):
@@ -355,7 +452,7 @@ class Info(Shape):
     version: str
     bundle: str
     styles: list[str]
-    tasks: list[str]
+    tasks: list[Task]
     limits: dict[str, float]
     live: LiveInfo
 
@@ -384,7 +481,9 @@ def project_summary(row: ProjectRow) -> ProjectSummary:
 def revision_info(row: RevisionRow) -> RevisionInfo:
     """Return a revision as the page lists it."""
     parent = None if row.parent is None else str(row.parent)
-    return RevisionInfo(id=str(row.id), parent=parent, label=row.label, created=row.created)
+    return RevisionInfo(
+        id=str(row.id), parent=parent, label=row.label, take=row.take, created=row.created
+    )
 
 
 def take_info(row: TakeRow) -> TakeInfo:
@@ -401,6 +500,7 @@ def take_info(row: TakeRow) -> TakeInfo:
         n_notes=row.n_notes,
         created=row.created,
         recipe=row.recipe,
+        liking=row.liking,
     )
 
 

@@ -4,10 +4,17 @@ A page on another site can make a browser send requests here. It cannot say anot
 than its own, nor, after DNS rebinding, another `Host` than its own name; so both are checked.
 See the OWASP cheat sheets on cross-site request forgery and WebSockets.
 
+A browser that has come by the link with the token gets a code of it as a cookie. The code can
+only be made with a key that never leaves the folder of the studio, so to try out tokens one has
+to say them; and an address that says many wrong ones has to wait. Browsers with the cookie do
+not: people who come from the same address go on.
+
 What is served is told to the browser to be framed by nobody, to load from nowhere else, and to
 be taken for nothing but what it says it is.
 """
 
+import asyncio
+import hashlib
 import hmac
 import ipaddress
 import re
@@ -15,22 +22,33 @@ import secrets
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import Any
-from urllib.parse import urlsplit
+from pathlib import Path
 
+import h11
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import cookie_parser
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sideman.studio.config import LOOPBACK, StudioConfig
 from sideman.studio.limits import Limits, Pace
+from sideman.studio.logs import LOG
 from sideman.studio.uploads import too_large
 
 TOKEN_COOKIE, CLIENT_COOKIE = "sideman_token", "sideman_client"
 TOKEN_PARAMETER = "token"
+
+KEY_FILE, KEY_BYTES = "cookie.key", 32
+"""In the folder of the studio: what codes of tokens are made with."""
+
+GUESSES_PER_SECOND, GUESSES_AT_ONCE = 0.1, 20
+"""How many wrong tokens may come from an address."""
+
+HEADERS_S = 20.0
+"""How long the headers of a request may take to come: over the slowest line, a second."""
 
 YEAR_S = 365 * 24 * 3600
 
@@ -72,14 +90,22 @@ HEADERS = {
 }
 """Of every reply."""
 
+MOST_SHOWN = 40
+"""Characters of a wrong name that are shown."""
+
 MULTIPART_MARGIN = 4_096
 """Bytes that a form adds to the file in it."""
 
 _CLIENT = re.compile(r"[0-9a-f]{32}")
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+?)\.?)(?::[0-9]{1,5})?", re.IGNORECASE)
+"""A `Host` header (RFC 9110, 7.2): an address of the new kind, or another or a name; a port."""
+
 _WELCOME = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Sideman</title>
 <meta http-equiv="refresh" content="0; url=./"><a href="./">Go on</a></html>"""
 """After a link with the token: a redirect would not take a strict cookie along where the link
 was on another site; a page that goes on by itself does."""
+
+_NOT_KEPT = {"cache-control": "no-store"}
 
 Refuse = Callable[[str], None]
 
@@ -116,6 +142,8 @@ class Guard:
         self._config = config
         self._refused = refused
         self._hosts = _hosts(config)
+        self._code = _code(config) if config.token else ""
+        self._guesses = Pace(GUESSES_PER_SECOND, GUESSES_AT_ONCE)
         self._pace = Pace(config.limits.requests_per_second, config.limits.requests_at_once)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -125,18 +153,27 @@ class Guard:
             return
         headers = Headers(scope=scope)
         cookies = cookie_parser(headers.get("cookie", ""))
-        send = _with_headers(scope, send, self._new_cookies(scope, cookies))
+        address = scope["client"][0] if scope.get("client") else "somebody"
+        known = cookies.get(CLIENT_COOKIE, "")
+        is_known = _CLIENT.fullmatch(known) is not None
+        scope["sideman.client"] = known if is_known else address
+        given: dict[str, str] = {}
+        if scope["type"] == "http" and scope["path"] == "/" and not is_known:
+            given[CLIENT_COOKIE] = secrets.token_hex(16)
+        send = _with_headers(scope, send, given)
         try:
             self._check_host(headers)
             self._check_origin(scope, headers)
             if scope["path"] not in OPEN_PATHS:
-                if self._is_welcome(scope):
-                    await HTMLResponse(_WELCOME)(scope, receive, send)
+                if self._is_welcome(scope, address):
+                    given[TOKEN_COOKIE] = self._code
+                    await HTMLResponse(_WELCOME, headers=_NOT_KEPT)(scope, receive, send)
                     return
-                self._check_token(headers, cookies)
+                self._check_token(headers, cookies, address)
                 self._check_pace(scope)
             receive = _limited(scope, receive, self._config.limits)
         except Refusal as refusal:
+            LOG.warning("refused", code=refusal.code, path=scope["path"], address=address)
             self._refused(refusal.code)
             await _refuse(refusal)(scope, receive, send)
             return
@@ -146,76 +183,95 @@ class Guard:
 
     def _check_host(self, headers: Headers) -> None:
         """Refuse names that are not ours: after DNS rebinding a page has its own site's."""
-        name = _host_name(headers.get("host", ""))
+        said = headers.getlist("host")
+        name = _host_name(said[0]) if len(said) == 1 else ""
         if name in self._hosts or (not self._config.is_private and _is_address(name)):
             return
-        msg = f"this studio is not called {name!r}; start it with --allow-host to call it so"
+        shown = ", ".join(said)[:MOST_SHOWN]
+        msg = f"this studio is not called {shown!r}; start it with --allow-host to call it so"
         raise Refusal(msg, status=HTTPStatus.MISDIRECTED_REQUEST, code="wrong_host")
 
     def _check_origin(self, scope: Scope, headers: Headers) -> None:
-        """Refuse what other sites' pages make a browser do."""
+        """Refuse what other sites' pages make a browser do.
+
+        Ours may be https where the studio speaks http: a proxy is in front.
+        """
         if scope["type"] == "http" and scope["method"] in SAFE_METHODS:
             return
-        origin, site = headers.get("origin"), headers.get("sec-fetch-site")
-        is_ours = origin is None or urlsplit(origin).netloc == headers.get("host")
-        if is_ours and site in (None, *OUR_SITES):
+        ours = {f"{scheme}://{headers.get('host')}".lower() for scheme in ("http", "https")}
+        is_ours = {origin.lower() for origin in headers.getlist("origin")} <= ours
+        if is_ours and headers.get("sec-fetch-site") in (None, *OUR_SITES):
             return
         msg = "this came from a page of another site; only the studio's own page may do that"
         raise Refusal(msg, status=HTTPStatus.FORBIDDEN, code="wrong_origin")
 
-    def _is_welcome(self, scope: Scope) -> bool:
+    def _is_welcome(self, scope: Scope, address: str) -> bool:
         """Whether somebody comes by the link with the right token."""
         if not self._config.token or scope["type"] != "http" or scope["method"] != "GET":
             return False
         said = QueryParams(scope["query_string"]).get(TOKEN_PARAMETER)
-        return said is not None and scope["path"] == "/" and self._is_token(said)
+        return said is not None and scope["path"] == "/" and self._is_token(said, address)
 
-    def _check_token(self, headers: Headers, cookies: Mapping[str, str]) -> None:
-        bearer = headers.get("authorization", "").removeprefix("Bearer ")
-        if not self._config.token or any(
-            self._is_token(said) for said in (cookies.get(TOKEN_COOKIE, ""), bearer)
-        ):
+    def _check_token(self, headers: Headers, cookies: Mapping[str, str], address: str) -> None:
+        """Refuse who has neither the cookie nor, as programs do it, the token in a header."""
+        if not self._config.token or _is_same(cookies.get(TOKEN_COOKIE, ""), self._code):
+            return
+        scheme, _, said = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and self._is_token(said, address):
             return
         msg = "the studio asks for its token; open the link that it printed when it started"
         raise Refusal(msg, status=HTTPStatus.UNAUTHORIZED, code="no_token")
 
-    def _is_token(self, said: str) -> bool:
-        """Compare in a time that does not say how much is right."""
-        return hmac.compare_digest(said.encode(), self._config.token.encode())
+    def _is_token(self, said: str, address: str) -> bool:
+        """Whether somebody knows the token.
+
+        Raises:
+            Refusal: If too many wrong ones came from the address.
+        """
+        wait_s = self._guesses.wait_s(address)
+        if wait_s:
+            msg = f"too many wrong tokens came from your address; try again in {wait_s:.0f} s"
+            raise _too_often(msg, "too_many_guesses", wait_s)
+        is_right = _is_same(said, self._config.token)
+        if not is_right:
+            self._guesses.step(address)
+        return is_right
 
     def _check_pace(self, scope: Scope) -> None:
         early_s = self._pace.step(scope["sideman.client"])
         if not early_s:
             return
         msg = f"requests come faster than the studio takes them; try again in {early_s:.1f} s"
-        raise Refusal(
-            msg, status=HTTPStatus.TOO_MANY_REQUESTS, code="too_fast", retry_after_s=early_s
-        )
+        raise _too_often(msg, "too_fast", early_s)
 
-    # ------------------------------------------------------------------ cookies
 
-    def _new_cookies(self, scope: Scope, cookies: Mapping[str, str]) -> list[str]:
-        """Say in the scope who it is; return the cookies that are to be set.
+class Connection(H11Protocol):
+    """A connection that is closed when the headers of a request do not come to an end.
 
-        A browser is known by a cookie of its own, anybody else by the address.
-        """
-        known = cookies.get(CLIENT_COOKIE, "")
-        address = scope["client"][0] if scope.get("client") else "somebody"
-        scope["sideman.client"] = known if _CLIENT.fullmatch(known) else address
-        if scope["type"] != "http":
-            return []
-        reply = Response()
-        strict: dict[str, Any] = {
-            "httponly": True,
-            "samesite": "strict",
-            "secure": scope["scheme"] == "https",
-            "max_age": YEAR_S,
-        }
-        if scope["path"] == "/" and not _CLIENT.fullmatch(known):
-            reply.set_cookie(CLIENT_COOKIE, secrets.token_hex(16), **strict)
-        if self._is_welcome(scope):
-            reply.set_cookie(TOKEN_COOKIE, self._config.token, **strict)
-        return reply.headers.getlist("set-cookie")
+    uvicorn waits for them for ever, so that some thousand connections which say nothing would
+    leave none for others. Nor does it limit their size with the parser that it prefers.
+    """
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a request."""
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what comes."""
+        super().data_received(data)
+        self._watch()
+
+    def _watch(self) -> None:
+        """Give up in a while if a request has not come as far as its body."""
+        is_waiting = self.conn.their_state is h11.IDLE
+        if is_waiting and self._late is None:
+            self._late = self.loop.call_later(HEADERS_S, self.transport.close)
+        elif not is_waiting and self._late is not None:
+            self._late.cancel()
+            self._late = None
 
 
 def _hosts(config: StudioConfig) -> frozenset[str]:
@@ -227,10 +283,8 @@ def _hosts(config: StudioConfig) -> frozenset[str]:
 
 def _host_name(host: str) -> str:
     """Return the name in a `Host` header, without its port; "" where it is none."""
-    try:
-        return (urlsplit(f"//{host}").hostname or "").removesuffix(".")
-    except ValueError:
-        return ""
+    found = _HOST.fullmatch(host)
+    return (found[1] or found[2]).lower() if found else ""
 
 
 def _is_address(name: str) -> bool:
@@ -242,8 +296,30 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _with_headers(scope: Scope, send: Send, cookies: list[str]) -> Send:
-    """Return a `send` that adds our headers to a reply."""
+def _code(config: StudioConfig) -> str:
+    """Return what a browser is given that knows the token."""
+    path = config.folder / KEY_FILE
+    if not path.is_file():
+        _write_secret(path, secrets.token_bytes(KEY_BYTES))
+    return hmac.new(path.read_bytes(), config.token.encode(), hashlib.sha256).hexdigest()
+
+
+def _write_secret(path: Path, secret: bytes) -> None:
+    """Write a file that only its owner reads; whole, whenever this process is killed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_suffix(".new")
+    new.touch(0o600)
+    new.write_bytes(secret)
+    new.replace(path)
+
+
+def _is_same(said: str, known: str) -> bool:
+    """Compare in a time that does not say how much is right."""
+    return hmac.compare_digest(said.encode(), known.encode())
+
+
+def _with_headers(scope: Scope, send: Send, given: Mapping[str, str]) -> Send:
+    """Return a `send` that adds our headers and the cookies in `given` to a reply."""
 
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -252,11 +328,26 @@ def _with_headers(scope: Scope, send: Send, cookies: list[str]) -> Send:
                 headers.setdefault(name, value)
             if scope["path"].startswith(API):
                 headers.setdefault("cache-control", "no-store")
-            for cookie in cookies:
+            for cookie in _cookies(scope, given):
                 headers.append("set-cookie", cookie)
         await send(message)
 
     return send_with_headers
+
+
+def _cookies(scope: Scope, given: Mapping[str, str]) -> list[str]:
+    """Return headers that let a browser keep something for this site alone."""
+    reply = Response()
+    for name, value in given.items():
+        reply.set_cookie(
+            name,
+            value,
+            max_age=YEAR_S,
+            httponly=True,
+            samesite="strict",
+            secure=scope["scheme"] == "https",
+        )
+    return reply.headers.getlist("set-cookie")
 
 
 def _limited(scope: Scope, receive: Receive, limits: Limits) -> Receive:
@@ -271,7 +362,7 @@ def _limited(scope: Scope, receive: Receive, limits: Limits) -> Receive:
     most = limits.upload_bytes + MULTIPART_MARGIN if is_upload else limits.body_bytes
     problem = too_large("what was sent", limits.upload_bytes if is_upload else most)
     length = Headers(scope=scope).get("content-length", "0")
-    if not length.isdigit() or int(length) > most:
+    if not (length.isascii() and length.isdigit()) or int(length) > most:
         raise Refusal(str(problem), status=HTTPStatus(problem.status), code=problem.code)
     n_received = 0
 
@@ -284,6 +375,12 @@ def _limited(scope: Scope, receive: Receive, limits: Limits) -> Receive:
         return message
 
     return receive_limited
+
+
+def _too_often(message: str, code: str, wait_s: float) -> Refusal:
+    return Refusal(
+        message, status=HTTPStatus.TOO_MANY_REQUESTS, code=code, retry_after_s=wait_s
+    )
 
 
 def _refuse(refusal: Refusal) -> Callable[[Scope, Receive, Send], Awaitable[None]]:

@@ -1,10 +1,11 @@
 """What the routes of a running studio share."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, TypeVar
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends
 from fastapi.requests import HTTPConnection
 
@@ -13,12 +14,16 @@ from sideman.studio.config import StudioConfig
 from sideman.studio.limits import Limits, Slots
 from sideman.studio.metrics import Metrics
 from sideman.studio.pairs import Pairs
+from sideman.studio.recordings import Recordings
 from sideman.studio.store.database import Database
 from sideman.studio.store.jobs import JobStore
 from sideman.studio.store.projects import Projects
 from sideman.studio.store.tables import JobRow
 from sideman.studio.store.votes import Votes
+from sideman.studio.tastes import Tastes
 from sideman.studio.uploads import Uploads
+
+Result = TypeVar("Result")
 
 
 class Messages(Protocol):
@@ -37,6 +42,7 @@ class MadeTake(Protocol):
     Attributes:
         recipe: How it was made.
         score: Its music as JSON.
+        liking: How much it is liked; None if that is not known.
     """
 
     @property
@@ -44,6 +50,9 @@ class MadeTake(Protocol):
 
     @property
     def score(self) -> Mapping[str, Any]: ...  # noqa: D102
+
+    @property
+    def liking(self) -> float | None: ...  # noqa: D102
 
 
 class JobQueue(Protocol):
@@ -109,11 +118,13 @@ class State:
         votes: What was judged.
         pairs: Makes pairs to be judged.
         uploads: Reads files.
+        recordings: What was played.
         metrics: What is counted.
         sounds: Places for making sound.
         pair_slots: Places for making pairs, for each client.
         socket_slots: Places for sockets, for each client.
         player_slots: Places for playing, for everybody together.
+        waiters: Threads that wait for other processes.
         feeds: Open feeds of each client.
     """
 
@@ -124,19 +135,26 @@ class State:
     job_store: JobStore
     jobs: JobQueue
     votes: Votes
+    tastes: Tastes
     pairs: Pairs
     uploads: Uploads
+    recordings: Recordings
     metrics: Metrics
     sounds: Slots
     pair_slots: Slots
     socket_slots: Slots
     player_slots: Slots
+    waiters: CapacityLimiter
     feeds: dict[str, set[Messages]] = field(default_factory=dict)
 
     @property
     def limits(self) -> Limits:
         """How much the studio takes."""
         return self.config.limits
+
+    async def wait_for(self, work: Callable[[], Result]) -> Result:
+        """Do what waits for other processes, in a thread that no vote and no edit needs."""
+        return await to_thread.run_sync(work, limiter=self.waiters)
 
 
 def _state(connection: HTTPConnection) -> State:

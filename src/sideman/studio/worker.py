@@ -33,7 +33,9 @@ from sideman.bundle import Bundle, load_bundle
 from sideman.engine.compose import Take
 from sideman.engine.fill import WrittenNote
 from sideman.engine.options import Options
+from sideman.engine.session import MOST_THREADS
 from sideman.engine.tasks import carry_out
+from sideman.engine.taste import Ear, Taste
 from sideman.errors import SidemanError
 from sideman.score.types import NOTE_DTYPE, Part, Score, table
 from sideman.studio.asking import prepare
@@ -72,6 +74,7 @@ class Work:
         score: What it is about; None for a piece in which nothing is written.
         request: As the page says it, see `sideman.studio.asking.prepare`.
         locks: Ids of notes that stay.
+        taste: What is liked, if that is known.
     """
 
     job: str
@@ -79,6 +82,7 @@ class Work:
     score: Json | None
     request: Mapping[str, Any] = field(default_factory=dict)
     locks: tuple[int, ...] = ()
+    taste: Taste | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,7 @@ class MadeTake:
         n_notes: Notes written.
         recipe: How it was made, as `sideman.engine.request` writes it into files.
         score: The music as JSON; notes that were known have their ids.
+        liking: How much it is liked, more or less than others of its job; None if not known.
     """
 
     number: int
@@ -132,6 +137,7 @@ class MadeTake:
     n_notes: int
     recipe: Json
     score: Json
+    liking: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +307,8 @@ class Writer:
             threads=self._threads,
         )
         line.tell(telling.rest())
+        taste = None if line.is_stopped(work.job) else work.taste
+        likings = self._likings(takes, asked.score, taste)
         return [
             MadeTake(
                 number=number,
@@ -309,10 +317,21 @@ class Writer:
                 n_notes=take.n_notes,
                 recipe=_recipe(asked.task, options, self._bundle, number),
                 score=_json(asked.task, json, take, parts, numbers),
+                liking=liking,
             )
-            for number, take in enumerate(takes)
+            for number, (take, liking) in enumerate(zip(takes, likings, strict=True))
             if take.n_bars
         ]
+
+    def _likings(
+        self, takes: Sequence[Take], known: Score | None, taste: Taste | None
+    ) -> list[float | None]:
+        """Return how much takes are liked; None for one without a new note, or if unknown."""
+        if taste is None:
+            return [None] * len(takes)
+        ear = Ear(self._bundle, threads=self._threads)
+        heard = [ear.hear(take.score, known) for take in takes]
+        return [None if each is None else taste.like(each) for each in heard]
 
 
 def _numbers(task: str, score: Score | None) -> list[int]:
@@ -461,19 +480,32 @@ class _Process:
         return received
 
 
+def threads_each(n_writers: int, n_cores: int) -> int:
+    """Return how many threads each of some writers has.
+
+    A core is left to the server and the browser: threads of a model wait for each other, and
+    where cores are short they take more time waiting than they save.
+
+    Example:
+        >>> [threads_each(1, n_cores) for n_cores in (1, 2, 4, 16)]
+        [1, 1, 3, 4]
+    """
+    return min(max((n_cores - 1) // n_writers, 1), MOST_THREADS)
+
+
 class LocalWriters:
     """Processes on this machine.
 
     Args:
         bundle: Folder of the model; None for the one that comes with Sideman.
         n_writers: How many, at least 1.
-        threads: Threads of the model in each; 0 shares the cores out.
+        threads: Threads of the model in each; 0 for `threads_each`.
     """
 
     def __init__(self, bundle: Path | None, n_writers: int, threads: int = 0) -> None:
         self._bundle = bundle
         self._n_writers = n_writers
-        self._threads = threads or max((os.cpu_count() or 1) // n_writers, 1)
+        self._threads = threads or threads_each(n_writers, os.cpu_count() or 1)
         self._writers: list[_Process] = []
         self._restart_s = 0.0
         self._waker, self._woken = socket.socketpair()

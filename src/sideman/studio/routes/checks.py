@@ -1,12 +1,15 @@
 """What routes check of what they are given."""
 
+import re
 from typing import Any
 
 from sideman.errors import ScoreError
+from sideman.score.plain import score_of
 from sideman.studio.limits import Limits
 from sideman.studio.schemas import MAX_TICK, Score
-from sideman.studio.score_json import score_of
 from sideman.studio.store.problems import UnknownRevision
+
+_NUMBER = re.compile(r"[0-9]{1,10}")
 
 
 def checked_score(score: Score, limits: Limits) -> dict[str, Any]:
@@ -32,6 +35,6 @@ def revision_number(text: str) -> int:
     Raises:
         UnknownRevision: If it can be none.
     """
-    if not (text.isascii() and text.isdigit()) or int(text) > MAX_TICK:
+    if not _NUMBER.fullmatch(text) or int(text) > MAX_TICK:
         raise UnknownRevision(text)
     return int(text)

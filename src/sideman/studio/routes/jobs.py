@@ -5,6 +5,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, Response
 from fastapi.concurrency import run_in_threadpool
 
+from sideman.engine.wishes import parse_number
 from sideman.studio.asking import prepare
 from sideman.studio.routes.checks import revision_number
 from sideman.studio.schemas import Job, JobRequest, job_info
@@ -43,8 +44,8 @@ def _ask(state: State, project: str, wish: JobRequest, client: str) -> Job:
     request = wish.model_dump(include={"options", "selection", "takes", "seed"})
     prepared = prepare(wish.task, revision.score, request, wish.locks)
     n_new = prepared.options.bars
-    if n_new.isdigit() and prepared.score is not None:
-        state.limits.check_bars(revision.score["n_bars"] + int(n_new))
+    if n_new.isdecimal() and prepared.score is not None:
+        state.limits.check_bars(revision.score["n_bars"] + parse_number(n_new, "bars"))
     row = state.jobs.ask(
         project, revision.id, wish.task, request=request, locks=wish.locks, client=client
     )

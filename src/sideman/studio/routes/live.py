@@ -1,21 +1,31 @@
-"""Playing: what is played on a page goes to an improviser of its own, and back comes sound."""
+"""Playing: what is played on a page goes to an improviser of its own, and back comes sound.
+
+What was played is recorded; a piece can be made of it, also after the page has gone.
+"""
 
 import asyncio
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from http import HTTPStatus
+from typing import Literal
 
 import anyio
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect, status
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse, Response
 from starlette.websockets import WebSocketState
 
 from sideman.errors import LiveError
+from sideman.score.midi import midi_bytes
+from sideman.studio.exports import MEDIA_TYPES, plain
 from sideman.studio.limits import LimitReached, Pace
-from sideman.studio.playing import Partner, Said
+from sideman.studio.playing import Said, Seat
+from sideman.studio.schemas import Begin, ProjectSummary, project_summary
+from sideman.studio.score_json import json_of
 from sideman.studio.state import State, StudioState
 
-router = APIRouter()
+router = APIRouter(tags=["live"])
 
 MESSAGES_PER_SECOND, MESSAGES_AT_ONCE = 200.0, 400
 """What a page may say: faster than ten fingers, and a knob that is turned."""
@@ -40,18 +50,54 @@ async def play(websocket: WebSocket, state: StudioState) -> None:
         await _close(websocket, status.WS_1013_TRY_AGAIN_LATER, str(error))
 
 
+@router.post("/api/live/recordings/{recording}/keep", status_code=HTTPStatus.CREATED)
+def keep_recording(recording: str, state: StudioState) -> ProjectSummary:
+    """Make a project of what was played, also while it is still going on."""
+    score = state.recordings.score(recording)
+    state.limits.check_score(score)
+    name = state.recordings.name(recording)
+    return project_summary(state.projects.create(name, json_of(score)))
+
+
+@router.get("/api/live/recordings/{recording}/export", response_class=Response)
+def export_recording(
+    recording: str, state: StudioState, format: Literal["mid", "session"] = "mid"
+) -> Response:
+    """Take what was played home: as MIDI, or as the session that `sideman replay` reads."""
+    path = state.recordings.path(recording)
+    name = plain(state.recordings.name(recording))
+    headers = {"content-disposition": f'attachment; filename="{name}.{format}"'}
+    if format == "session":
+        return FileResponse(path, headers=headers)
+    data = midi_bytes(state.recordings.score(recording))
+    return Response(data, media_type=MEDIA_TYPES["mid"], headers=headers)
+
+
+@router.delete("/api/live/recordings/{recording}", status_code=HTTPStatus.NO_CONTENT)
+def delete_recording(recording: str, state: StudioState) -> Response:
+    """Forget what was played."""
+    state.recordings.remove(recording)
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
 async def _play(websocket: WebSocket, state: State) -> None:
     """Send and receive until the page goes, or playing cannot go on."""
     unsent: asyncio.Queue[Said] = asyncio.Queue()
-    partner = await run_in_threadpool(Partner, state.config.bundle, _into(unsent))
+    seat = Seat(
+        state.config.bundle,
+        state.bundle,
+        state.recordings,
+        _into(unsent),
+        most_voices=state.limits.voices,
+    )
     try:
         async with anyio.create_task_group() as group:
             group.start_soon(_send, websocket, unsent)
-            await _receive(websocket, partner)
+            await _receive(websocket, seat)
             group.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):
-            await run_in_threadpool(partner.end)
+            await run_in_threadpool(seat.end)
 
 
 def _into(unsent: asyncio.Queue[Said]) -> Callable[[Said], None]:
@@ -76,13 +122,13 @@ async def _send(websocket: WebSocket, unsent: asyncio.Queue[Said]) -> None:
         await _close(websocket, status.WS_1011_INTERNAL_ERROR, said["reason"])
 
 
-async def _receive(websocket: WebSocket, partner: Partner) -> None:
+async def _receive(websocket: WebSocket, seat: Seat) -> None:
     """Let the improviser hear the page; return when it goes, or says what it may not say."""
     pace = Pace(MESSAGES_PER_SECOND, MESSAGES_AT_ONCE)
     reason = ""
     try:
         while not reason:
-            reason = _hear(await websocket.receive_text(), partner, pace)
+            reason = await _hear(await websocket.receive_text(), seat, pace)
     except KeyError:  # bytes
         reason = UNREADABLE
     except (WebSocketDisconnect, RuntimeError):  # the page has closed it, or we have
@@ -90,12 +136,16 @@ async def _receive(websocket: WebSocket, partner: Partner) -> None:
     await _close(websocket, status.WS_1008_POLICY_VIOLATION, reason)
 
 
-def _hear(text: str, partner: Partner, pace: Pace) -> str:
+async def _hear(text: str, seat: Seat, pace: Pace) -> str:
     """Let the improviser hear what a page says; return why the page has to go, if it has to."""
     if pace.step(""):
         return "the page says more than the studio can hear; play a little less"
     try:
-        partner.hear(json.loads(text))
+        said = json.loads(text)
+        if isinstance(said, dict) and said.get("type") == "begin":
+            await run_in_threadpool(seat.begin, Begin.model_validate(said))
+        else:
+            seat.hear(said)
     except LiveError as error:
         return str(error)
     except (ValueError, RecursionError):

@@ -1,5 +1,6 @@
 """Projects and their revisions."""
 
+from functools import partial
 from http import HTTPStatus
 
 from fastapi import APIRouter, Response, UploadFile
@@ -41,12 +42,9 @@ def create_project(wish: NewProject, state: StudioState) -> Project:
 
 
 @router.post("/upload", status_code=HTTPStatus.CREATED)
-def upload_project(file: UploadFile, state: StudioState) -> Project:
+async def upload_project(file: UploadFile, state: StudioState) -> Project:
     """Begin a project with a MIDI file."""
-    name = file.filename or ""
-    data = file.file.read(state.limits.upload_bytes + 1)
-    music = state.uploads.read(data, name)
-    return _project(state, state.projects.create(title(name), music))
+    return await state.wait_for(partial(_uploaded, state, file))
 
 
 @router.get("/{project}")
@@ -82,6 +80,13 @@ def set_head(project: str, wish: NewHead, state: StudioState) -> Head:
     """Go to another revision: undo, redo, go back to any."""
     row = state.projects.set_head(project, revision_number(wish.revision))
     return Head(head=str(row.id), score=Score.model_validate(row.score))
+
+
+def _uploaded(state: State, file: UploadFile) -> Project:
+    name = file.filename or ""
+    data = file.file.read(state.limits.upload_bytes + 1)
+    music = state.uploads.read(data, name)
+    return _project(state, state.projects.create(title(name), music))
 
 
 def _project(state: State, row: ProjectRow) -> Project:

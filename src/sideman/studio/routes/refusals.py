@@ -7,10 +7,12 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from sideman.errors import SidemanError
 from sideman.studio.limits import LimitReached
+from sideman.studio.logs import LOG
 from sideman.studio.state import State
 from sideman.studio.store.problems import Unknown, UnknownRevision
 
@@ -32,6 +34,7 @@ def add_refusals(app: FastAPI) -> None:
     app.add_exception_handler(SidemanError, _refuse)
     app.add_exception_handler(RequestValidationError, _refuse_shape)
     app.add_exception_handler(HTTPException, _refuse_http)
+    app.add_exception_handler(OperationalError, _refuse_for_now)
 
 
 def refusal(status: int, code: str, message: str) -> JSONResponse:
@@ -55,6 +58,9 @@ def _refuse_shape(request: Request, error: Exception) -> JSONResponse:
     """Say the first thing that is wrong with the shape of a request."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        said = f"what was sent is no JSON: {first['ctx']['error']}"
+        return _counted(request, HTTPStatus.UNPROCESSABLE_ENTITY, BAD_REQUEST, said)
     where = ".".join(str(word) for word in first["loc"][1:]) or "the request"
     rule = first["msg"][:1].lower() + first["msg"][1:]
     shown = repr(first.get("input"))
@@ -67,8 +73,15 @@ def _refuse_shape(request: Request, error: Exception) -> JSONResponse:
 def _refuse_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     code = CODES.get(error.status_code, BAD_REQUEST)
-    message = f"{request.method} {request.url.path}: {error.detail}"
+    message = f"{request.method} {request.url.path[:MOST_SHOWN]}: {error.detail}"
     return _counted(request, error.status_code, code, message)
+
+
+def _refuse_for_now(request: Request, error: Exception) -> JSONResponse:
+    """Say that the database does not answer; what it says of itself is for the log."""
+    LOG.error("the database does not answer", path=request.url.path, error=str(error))
+    message = "the database does not answer, so nothing was stored; try again in a moment"
+    return _counted(request, HTTPStatus.SERVICE_UNAVAILABLE, "no_database", message)
 
 
 def _counted(request: Request, status: int, code: str, message: str) -> JSONResponse:

@@ -1,8 +1,9 @@
 """The database: opened by URL, brought up to date, the same code for SQLite and PostgreSQL."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from alembic import command
@@ -16,7 +17,7 @@ from sideman.errors import MissingExtra, StudioError
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
 BUSY_MS = 10_000
-"""How long a writer waits for another one; SQLite has one at a time."""
+"""How long a writer waits for one of another process; SQLite has one at a time."""
 
 POOL_SIZE = 8
 """Connections that stay open; more are opened while more threads want one."""
@@ -51,6 +52,8 @@ class Database:
         self._readers = sessionmaker(self._engine, expire_on_commit=False)
         writing = self._engine.execution_options(**{_WRITING: True})
         self._writers = sessionmaker(writing, expire_on_commit=False)
+        is_sqlite = self._engine.dialect.name == SQLITE
+        self._turn: AbstractContextManager[object] = Lock() if is_sqlite else nullcontext()
         try:
             migrate(writing)
         except OperationalError as error:
@@ -71,8 +74,12 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """Open a session; what it changes is stored, all or none, when it is left."""
-        with self._writers.begin() as session:
+        """Open a session; what it changes is stored, all or none, when it is left.
+
+        SQLite has one writer at a time and lets others sleep and look again, who may be
+        overtaken for seconds; our threads take turns before they come to it.
+        """
+        with self._turn, self._writers.begin() as session:
             yield session
 
     def close(self) -> None:

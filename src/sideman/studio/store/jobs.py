@@ -19,6 +19,9 @@ QUEUED, RUNNING, DONE, FAILED, CANCELLED = STATES = (
 )
 """What a job can be; it ends in one of the last three."""
 
+OPEN = (QUEUED, RUNNING)
+"""What a job is that has not ended."""
+
 
 class Answer(TypedDict):
     """A take that is to be stored, as `TakeRow` has it."""
@@ -29,6 +32,7 @@ class Answer(TypedDict):
     n_notes: int
     recipe: dict[str, Any]
     score: dict[str, Any]
+    liking: float | None
 
 
 class JobStore:
@@ -68,18 +72,40 @@ class JobStore:
             return found(session, JobRow, job, "job")
 
     def unfinished(self) -> Sequence[JobRow]:
-        """Return the jobs that wait or run, the oldest first: what a killed server left."""
+        """Return the jobs that wait or run, the oldest first."""
         with self._database.reading() as session:
-            is_open = JobRow.state.in_((QUEUED, RUNNING))
-            listed = select(JobRow).where(is_open).order_by(JobRow.created, JobRow.id)
-            return session.scalars(listed).all()
+            return session.scalars(_UNFINISHED).all()
+
+    def take_up(self) -> Sequence[JobRow]:
+        """Let all jobs wait that an earlier server left; return them, the oldest first."""
+        with self._database.writing() as session:
+            rows = session.scalars(_UNFINISHED).all()
+            for row in rows:
+                row.state = QUEUED
+            return rows
 
     def begin(self, job: str) -> None:
-        """Note that a job is worked on, and that it was tried once more."""
+        """Note that a job that waits is worked on, and that it was tried once more."""
         with self._database.writing() as session:
             row = found(session, JobRow, job, "job")
-            row.state = RUNNING
+            if row.state == QUEUED:
+                row.state = RUNNING
             row.attempts += 1
+
+    def put_back(self, job: str) -> None:
+        """Let a job that is worked on wait again, as if it had not been begun."""
+        with self._database.writing() as session:
+            row = found(session, JobRow, job, "job")
+            if row.state == RUNNING:
+                row.state = QUEUED
+            row.attempts -= 1
+
+    def cancel(self, job: str) -> None:
+        """Note that nobody wants an answer any more; what has ended stays as it ended."""
+        with self._database.writing() as session:
+            row = found(session, JobRow, job, "job")
+            if row.state in OPEN:
+                row.state, row.finished = CANCELLED, now()
 
     def finish(
         self, job: str, state: str, message: str = "", takes: Sequence[Answer] = ()
@@ -103,3 +129,6 @@ class JobStore:
             of_job = select(TakeRow).where(TakeRow.job == job)
             listed = of_job.order_by(TakeRow.number).options(defer(TakeRow.score))
             return session.scalars(listed).all()
+
+
+_UNFINISHED = select(JobRow).where(JobRow.state.in_(OPEN)).order_by(JobRow.created, JobRow.id)

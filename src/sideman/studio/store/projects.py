@@ -123,7 +123,7 @@ class Projects:
             row = found(session, TakeRow, take, "take")
             project = _to_change(session, row.project)
             number = _go_to_new_revision(
-                session, project, row.parent_revision, label, row.score
+                session, project, row.parent_revision, label, row.score, take=take
             )
             return number, row
 
@@ -161,9 +161,17 @@ def _revision(session: Session, project: str, number: int) -> RevisionRow:
 
 
 def _go_to_new_revision(
-    session: Session, project: ProjectRow, parent: int | None, label: str, score: ScoreJson
+    session: Session,
+    project: ProjectRow,
+    parent: int | None,
+    label: str,
+    score: ScoreJson,
+    *,
+    take: str | None = None,
 ) -> int:
-    row = RevisionRow(project=project.id, parent=parent, label=label, score=dict(score))
+    row = RevisionRow(
+        project=project.id, parent=parent, label=label, take=take, score=dict(score)
+    )
     session.add(row)
     session.flush()
     project.head = row.id

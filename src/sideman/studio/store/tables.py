@@ -117,7 +117,7 @@ class ProjectRow(Base):
 
 
 class RevisionRow(Base):
-    """A state of a project."""
+    """A state of a project; `take` is the one it was made of, also when that is gone."""
 
     __tablename__ = "revisions"
 
@@ -127,6 +127,7 @@ class RevisionRow(Base):
     )
     parent: Mapped[int | None]
     label: Mapped[str] = mapped_column(String(NAME_LENGTH))
+    take: Mapped[str | None] = mapped_column(_Id)
     score: Mapped[dict[str, Any]] = mapped_column(PackedJson)
     created: Mapped[datetime] = mapped_column(default=now)
 
@@ -171,6 +172,7 @@ class TakeRow(Base):
     n_notes: Mapped[int]
     recipe: Mapped[dict[str, Any]]
     score: Mapped[dict[str, Any]] = mapped_column(PackedJson)
+    liking: Mapped[float | None]
     created: Mapped[datetime] = mapped_column(default=now)
 
 

@@ -1,6 +1,7 @@
 /** The studio's API as functions; `Api` is what the page knows of it. */
 
 import type { Score } from '../score/types';
+import { request } from './request';
 import type {
   Answer,
   Info,
@@ -17,20 +18,7 @@ import type {
   VoteSummary,
 } from './types';
 
-/** A refusal of the server, or no answer; the message says what to do. */
-export class ApiError extends Error {
-  readonly code: string;
-  readonly status: number;
-
-  constructor(code: string, message: string, status: number) {
-    super(message);
-    this.name = 'ApiError';
-    this.code = code;
-    this.status = status;
-  }
-}
-
-export const NO_ANSWER = 'no_answer';
+export { ApiError, NO_ANSWER } from './request';
 
 /** What the page tells the server's socket: which job it wants to hear of. */
 export interface Watch {
@@ -55,7 +43,7 @@ export type ExportFormat = 'mid' | 'wav' | 'flac' | 'stems';
 export interface Api {
   info(): Promise<Info>;
   projects(): Promise<ProjectSummary[]>;
-  createProject(wish: { name?: string; score?: Score }): Promise<Project>;
+  createProject(name: string): Promise<Project>;
   upload(file: File): Promise<Project>;
   project(id: string): Promise<Project>;
   renameProject(id: string, name: string): Promise<void>;
@@ -82,33 +70,18 @@ export interface Api {
   vote(pair: string, answer: Answer, seconds: number): Promise<void>;
   votes(): Promise<VoteSummary>;
   votesUrl(): string;
+  /** Begin to learn what is liked; `votes` tells how far it is. */
+  learnTaste(): Promise<void>;
+  forgetTaste(): Promise<void>;
   socket(listener: Listener<SocketMessage>): Socket<Watch>;
   live(listener: Listener<LiveMessage>): Socket<LiveCommand>;
+  /** Make a project of what was played. */
+  keepRecording(id: string): Promise<ProjectSummary>;
+  deleteRecording(id: string): Promise<void>;
+  recordingUrl(id: string, format: 'mid' | 'session'): string;
 }
 
 const RECONNECT_MS = [500, 1000, 2000, 4000];
-
-async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
-  const isForm = body instanceof FormData;
-  let reply: Response;
-  try {
-    reply = await fetch(`/api${path}`, {
-      method,
-      headers: body !== undefined && !isForm ? { 'Content-Type': 'application/json' } : {},
-      body: body === undefined ? undefined : isForm ? body : JSON.stringify(body),
-    });
-  } catch {
-    const message =
-      'The studio does not answer. Is `sideman studio` still running? Start it again; what you wrote is kept here.';
-    throw new ApiError(NO_ANSWER, message, 0);
-  }
-  if (reply.status === 204) return undefined as T;
-  const answer: unknown = await reply.json().catch(() => null);
-  if (reply.ok) return answer as T;
-  const error = (answer as { error?: { code: string; message: string } } | null)?.error;
-  const fallback = `The studio replied ${reply.status} to ${method} ${path}; its log says more.`;
-  throw new ApiError(error?.code ?? 'unknown', error?.message ?? fallback, reply.status);
-}
 
 /** A WebSocket that comes back when it is lost, and sends then what was sent before. */
 function openSocket<Sent, Message>(path: string, listener: Listener<Message>): Socket<Sent> {
@@ -148,27 +121,30 @@ function openSocket<Sent, Message>(path: string, listener: Listener<Message>): S
 }
 
 export const httpApi: Api = {
-  info: () => request('GET', '/info'),
-  projects: () => request('GET', '/projects'),
-  createProject: (wish) => request('POST', '/projects', wish),
+  info: () => request('get', '/api/info', {}),
+  projects: () => request('get', '/api/projects', {}),
+  createProject: (name) => request('post', '/api/projects', {}, { name }),
   upload(file) {
     const form = new FormData();
     form.append('file', file);
-    return request('POST', '/projects/upload', form);
+    return request('post', '/api/projects/upload', {}, form);
   },
-  project: (id) => request('GET', `/projects/${id}`),
-  renameProject: (id, name) => request('PATCH', `/projects/${id}`, { name }),
-  deleteProject: (id) => request('DELETE', `/projects/${id}`),
+  project: (project) => request('get', '/api/projects/{project}', { project }),
+  async renameProject(project, name) {
+    await request('patch', '/api/projects/{project}', { project }, { name });
+  },
+  deleteProject: (project) => request('delete', '/api/projects/{project}', { project }),
   addRevision: (project, revision) =>
-    request('POST', `/projects/${project}/revisions`, revision),
-  setHead: (project, revision) => request('PUT', `/projects/${project}/head`, { revision }),
-  ask: (project, wish) => request('POST', `/projects/${project}/jobs`, wish),
-  job: (id) => request('GET', `/jobs/${id}`),
-  cancel: (job) => request('DELETE', `/jobs/${job}`),
-  take: (id) => request('GET', `/takes/${id}`),
-  changeTake: (id, values) => request('PATCH', `/takes/${id}`, values),
-  useTake: (id) => request('POST', `/takes/${id}/use`),
-  deleteTake: (id) => request('DELETE', `/takes/${id}`),
+    request('post', '/api/projects/{project}/revisions', { project }, revision),
+  setHead: (project, revision) =>
+    request('put', '/api/projects/{project}/head', { project }, { revision }),
+  ask: (project, wish) => request('post', '/api/projects/{project}/jobs', { project }, wish),
+  job: (job) => request('get', '/api/jobs/{job}', { job }),
+  cancel: (job) => request('delete', '/api/jobs/{job}', { job }),
+  take: (take) => request('get', '/api/takes/{take}', { take }),
+  changeTake: (take, change) => request('patch', '/api/takes/{take}', { take }, change),
+  useTake: (take) => request('post', '/api/takes/{take}/use', { take }),
+  deleteTake: (take) => request('delete', '/api/takes/{take}', { take }),
   exportUrl(of, format, parts) {
     const query = new URLSearchParams({ format });
     if (parts) query.set('parts', parts.join(','));
@@ -176,10 +152,20 @@ export const httpApi: Api = {
     query.set('revision', of.revision);
     return `/api/projects/${of.project}/export?${query}`;
   },
-  pair: () => request('POST', '/pairs', {}),
-  vote: (pair, answer, seconds) => request('POST', `/pairs/${pair}/vote`, { answer, seconds }),
-  votes: () => request('GET', '/votes/summary'),
+  pair: () => request('post', '/api/pairs', {}, { task: 'continue', options: {} }),
+  vote: (pair, answer, seconds) =>
+    request('post', '/api/pairs/{pair}/vote', { pair }, { answer, seconds }),
+  votes: () => request('get', '/api/votes/summary', {}),
   votesUrl: () => '/api/votes/export',
+  async learnTaste() {
+    await request('post', '/api/taste', {});
+  },
+  forgetTaste: () => request('delete', '/api/taste', {}),
   socket: (listener) => openSocket('/socket', listener),
   live: (listener) => openSocket('/live', listener),
+  keepRecording: (recording) =>
+    request('post', '/api/live/recordings/{recording}/keep', { recording }),
+  deleteRecording: (recording) =>
+    request('delete', '/api/live/recordings/{recording}', { recording }),
+  recordingUrl: (id, format) => `/api/live/recordings/${id}/export?format=${format}`,
 };

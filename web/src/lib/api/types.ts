@@ -1,108 +1,30 @@
-/** What travels between page and server. Generated types take over where `schema.ts` has them. */
+/**
+ * What travels between page and server: what OpenAPI tells of is passed on from `schema.ts`, what
+ * goes over the WebSockets is written here.
+ */
 
-import type { Note, Part, Score } from '../score/types';
-import type { Revision } from '../score/history';
+import type { Job, JobRequest, Note, Part, TakeInfo, Vote } from './schema';
 
-export interface Setting {
-  name: string;
-  help: string;
-  kind: 'number' | 'choice' | 'switch' | 'text';
-  value: string;
-  low?: number | null;
-  high?: number | null;
-  choices?: string[];
-  unit?: string;
-  group?: string;
-}
+export type {
+  Info,
+  Job,
+  JobRequest,
+  Pair,
+  Project,
+  ProjectSummary,
+  Selection,
+  Setting,
+  Take,
+  TakeInfo,
+  TasteProgress,
+  VoteSummary,
+  WinRate,
+} from './schema';
 
-export interface LiveInfo {
-  available: boolean;
-  /** Why not, if it is not. */
-  reason?: string;
-  modes: { name: string; help: string }[];
-  settings: Setting[];
-  /** What can be done at any moment, such as `panic`. */
-  actions: { name: string; help: string }[];
-}
-
-export interface Info {
-  version: string;
-  bundle: string;
-  styles: string[];
-  tasks: string[];
-  limits: Record<string, number>;
-  live: LiveInfo;
-}
-
-export interface ProjectSummary {
-  id: string;
-  name: string;
-  created: string;
-  changed: string;
-}
-
-export interface TakeInfo {
-  id: string;
-  job: string;
-  number: number;
-  parent_revision: string;
-  name: string;
-  kept: boolean;
-  first_bar: number;
-  end_bar: number;
-  n_notes: number;
-  created: string;
-  recipe: Record<string, unknown>;
-}
-
-export interface Take extends TakeInfo {
-  score: Score;
-}
-
-export interface Project {
-  id: string;
-  name: string;
-  head: string;
-  score: Score;
-  revisions: Revision[];
-  takes: TakeInfo[];
-}
-
-export type Task =
-  'compose' | 'continue' | 'infill' | 'accompany' | 'rewrite' | 'vary' | 'harmonise' | 'loop';
-
-export interface Selection {
-  /** First bar and the one after the last, from 0. */
-  bars?: [number, number];
-  parts?: number[];
-  notes?: number[];
-}
-
+export type Task = JobRequest['task'];
 /** Fields as in `sideman.engine.options.Options`; what is left out stays open. */
-export type Options = Record<string, string | number | boolean | string[]>;
-
-export interface JobRequest {
-  task: Task;
-  revision: string;
-  options: Options;
-  selection?: Selection;
-  locks: number[];
-  takes: number;
-  seed: number;
-}
-
-export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled';
-
-export interface Job {
-  id: string;
-  state: JobState;
-  /** How many wait before it. */
-  position: number;
-  task: Task;
-  created: string;
-  takes: string[];
-  message: string;
-}
+export type Options = JobRequest['options'];
+export type Answer = Vote['answer'];
 
 export type SocketMessage =
   | { type: 'job'; job: Job }
@@ -113,41 +35,9 @@ export type SocketMessage =
       bar: number;
       notes: Note[];
       /** Parts of the score that is being written, where some are new. */
-      parts?: Part[];
+      parts?: Omit<Part, 'volume' | 'pan'>[];
     }
   | { type: 'takes'; job: string; takes: TakeInfo[] };
-
-export interface Pair {
-  id: string;
-  left: Score;
-  right: Score;
-  prompt: Score;
-}
-
-export type Answer = 'left' | 'right' | 'tie' | 'both_bad' | 'skip';
-
-/** A share with its 95 % Wilson interval. */
-export interface WinRate {
-  setting: string;
-  value: string;
-  wins: number;
-  losses: number;
-  ties: number;
-  rate: number;
-  low: number;
-  high: number;
-  /** Of a two-sided sign test. */
-  p: number;
-}
-
-export interface VoteSummary {
-  votes: number;
-  answers: Record<Answer, number>;
-  win_rates: WinRate[];
-  /** Of pairs that came again with sides swapped. */
-  repeats: { n: number; same: number; rate: number; low: number; high: number };
-  median_seconds: number;
-}
 
 /** A note of the live plan; times in seconds of the server's clock. */
 export interface LiveNote {
@@ -161,10 +51,39 @@ export interface LiveNote {
 }
 
 export interface Meter {
+  id: string;
   name: string;
-  value: number;
+  value: number | string;
   unit: string;
   is_good: boolean;
+  /** What it means, in a line or two. */
+  help: string;
+}
+
+/** Somebody who plays live, as `sideman live --voice` has it. */
+export interface LiveVoice {
+  name: string;
+  kind: 'input' | 'auto' | 'follow';
+  role: string;
+  instrument: string;
+  /** Bounds it keeps to, such as `range=E1-G3,polyphony=1`. */
+  wishes: string;
+  /** Where the page sounds it. */
+  channel: number;
+  program: number;
+  is_drum: boolean;
+  /** Lowest and highest note of it, or of yours that it is. */
+  low: number;
+  high: number;
+}
+
+/** What is written down of what is played. */
+export interface LiveRecording {
+  id: string;
+  notes: number;
+  seconds: number;
+  /** Why it does not go on; empty while it does. */
+  end: string;
 }
 
 export type LiveMessage =
@@ -190,10 +109,31 @@ export type LiveMessage =
       /** Onsets of beats and bar lines around now. */
       beats: { at: number; is_bar: boolean }[];
       message?: string;
+      recording: LiveRecording;
     }
+  | {
+      type: 'begun';
+      preset: string;
+      about: string;
+      /** Name of the recording of it. */
+      recording: string;
+      voices: LiveVoice[];
+    }
+  | { type: 'refused'; message: string }
   | { type: 'pong'; at: number; now: number };
 
+/** With whom one plays: a preset, "" for none, and what differs from it. */
+export interface LiveWish {
+  preset: string;
+  /** Null: those of the preset. */
+  voices: string[] | null;
+  settings: Record<string, string>;
+}
+
 export type LiveCommand =
+  /** The first of all; `goes_on`: bars and memory go on. */
+  | ({ type: 'begin'; goes_on: boolean } & LiveWish)
+  | { type: 'pedal'; is_down: boolean; at: number }
   | { type: 'on' | 'off'; pitch: number; velocity: number; at: number }
   | { type: 'set'; name: string; text: string }
   | { type: 'act'; action: string }

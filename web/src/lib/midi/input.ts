@@ -1,10 +1,9 @@
-/** Notes from a MIDI keyboard (Web MIDI) or from the keys of the computer. */
+/** What is played on a MIDI keyboard (Web MIDI) or on the keys of the computer. */
 
-export interface KeyEvent {
-  isOn: boolean;
-  pitch: number;
-  velocity: number;
-}
+export type Played =
+  | { kind: 'on'; pitch: number; velocity: number }
+  | { kind: 'off'; pitch: number }
+  | { kind: 'pedal'; isDown: boolean };
 
 export type MidiTrouble = 'absent' | 'refused' | 'broken';
 
@@ -30,27 +29,43 @@ export class MidiError extends Error {
 
 const NOTE_OFF = 0x80;
 const NOTE_ON = 0x90;
+const CONTROL = 0xb0;
+const SUSTAIN = 64;
+const PEDAL_DOWN = 64;
 
-/** The note a message says, or null if it says something else. */
-export function readMessage(data: Uint8Array | null): KeyEvent | null {
+/** The key or pedal a message is about, or null if it is about something else. */
+export function readMessage(data: Uint8Array | null): Played | null {
   if (!data || data.length < 3) return null;
-  const [status, pitch, velocity] = data;
-  const kind = status & 0xf0;
-  if (kind !== NOTE_ON && kind !== NOTE_OFF) return null;
-  return { isOn: kind === NOTE_ON && velocity > 0, pitch, velocity };
+  const [status, number, value] = data;
+  switch (status & 0xf0) {
+    case NOTE_ON:
+      if (value) return { kind: 'on', pitch: number, velocity: value };
+      return { kind: 'off', pitch: number };
+    case NOTE_OFF:
+      return { kind: 'off', pitch: number };
+    case CONTROL:
+      return number === SUSTAIN ? { kind: 'pedal', isDown: value >= PEDAL_DOWN } : null;
+    default:
+      return null;
+  }
 }
 
-export interface MidiInputs {
-  /** Names of the keyboards that are there. */
-  names: string[];
+export interface Port {
+  id: string;
+  name: string;
+}
+
+export interface Midi {
+  /** The output of an id, if it is there. */
+  output(id: string): MIDIOutput | null;
   close(): void;
 }
 
 /** Listen to all MIDI inputs, also those that are plugged in later. */
 export async function openMidi(
-  onkey: (event: KeyEvent) => void,
-  onchange: (names: string[]) => void,
-): Promise<MidiInputs> {
+  onplayed: (played: Played) => void,
+  onchange: (inputs: Port[], outputs: Port[]) => void,
+): Promise<Midi> {
   if (!('requestMIDIAccess' in navigator)) throw new MidiError('absent');
   const access = await navigator.requestMIDIAccess().catch((cause: unknown) => {
     throw new MidiError(troubleOf(cause));
@@ -58,16 +73,19 @@ export async function openMidi(
   const listen = () => {
     for (const input of access.inputs.values()) {
       input.onmidimessage = (message) => {
-        const event = readMessage(message.data);
-        if (event) onkey(event);
+        const played = readMessage(message.data);
+        if (played) onplayed(played);
       };
     }
-    onchange(namesOf(access));
+    onchange(there(access.inputs, 'MIDI keyboard'), there(access.outputs, 'MIDI output'));
   };
   access.onstatechange = listen;
   listen();
   return {
-    names: namesOf(access),
+    output(id) {
+      const port = access.outputs.get(id);
+      return port?.state === 'connected' ? port : null;
+    },
     close() {
       access.onstatechange = null;
       for (const input of access.inputs.values()) input.onmidimessage = null;
@@ -80,10 +98,10 @@ export function troubleOf(cause: unknown): MidiTrouble {
   return name === 'NotAllowedError' || name === 'SecurityError' ? 'refused' : 'broken';
 }
 
-const namesOf = (access: MIDIAccess): string[] =>
-  [...access.inputs.values()]
-    .filter((input) => input.state === 'connected')
-    .map((input) => input.name ?? 'MIDI keyboard');
+const there = (ports: MIDIInputMap | MIDIOutputMap, unnamed: string): Port[] =>
+  [...ports.values()]
+    .filter((port) => port.state === 'connected')
+    .map(({ id, name }) => ({ id, name: name ?? unnamed }));
 
 /** Two octaves on the keys of a computer, by their place: the lower row and the upper. */
 const ROWS: readonly (readonly string[])[] = [

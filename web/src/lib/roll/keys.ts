@@ -3,6 +3,7 @@
 import {
   addNotes,
   clamp,
+  copyBars,
   copyNotes,
   deleteNotes,
   moveNotes,
@@ -256,9 +257,16 @@ function selectAll({ piece, say }: KeyScene): void {
   say(`${piece.selected.size} notes selected`);
 }
 
+/** What is selected, notes or else bars, to be pasted; null for nothing. */
+function clipped({ selected, region, score, bars }: Piece): Clip | null {
+  if (selected.size) return copyNotes(score, selected);
+  return region ? copyBars(score, bars, region) : null;
+}
+
 function copy({ piece, say }: KeyScene): void {
-  if (!piece.selected.size) return;
-  clip = copyNotes(piece.score, piece.selected);
+  const found = clipped(piece);
+  if (!found) return;
+  clip = found;
   say(`${clip.notes.length} notes copied`);
 }
 
@@ -280,14 +288,20 @@ function lock(scene: KeyScene): void {
   if (first) scene.say(first.locked ? 'Locked' : 'Unlocked');
 }
 
-/** Write the selected notes once more, behind themselves: at the next beat line. */
+/** Write the selected notes or bars once more, behind themselves: at the next beat line. */
 function duplicate({ piece, say }: KeyScene): void {
-  if (!piece.selected.size) return;
-  const copied = copyNotes(piece.score, piece.selected);
+  const copied = clipped(piece);
+  if (!copied?.notes.length) return;
   const { beat } = barAt(piece.bars, copied.onset);
   const length = Math.max(beat, Math.ceil(copied.length / beat) * beat);
   const pasted = pasteNotes(piece.score, copied, copied.onset + length);
+  const hadNotes = piece.selected.size > 0;
   piece.edit('Duplicate notes', pasted.score);
-  piece.select(new Set(pasted.ids));
+  if (hadNotes) piece.select(new Set(pasted.ids));
+  else if (piece.region) {
+    // The copy is selected as its model was, to be written once more or looped.
+    const { first, end: last } = piece.region;
+    piece.region = { first: last, end: last + (last - first) };
+  }
   say(`${pasted.ids.length} notes duplicated`);
 }

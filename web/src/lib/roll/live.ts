@@ -9,6 +9,9 @@ import type { Palette } from './palette';
 export const PAST_S = 5;
 export const AHEAD_S = 7;
 const LEAST_ROWS = 25;
+const DRUM_CHANNEL = 9;
+/** A shorter outline would not be seen to be dashed. */
+const LEAST_DASHED = 12;
 const KEYS_WIDTH = 44;
 
 export interface LiveScene {
@@ -86,13 +89,16 @@ function paintLiveNote(
   const y = (high - note.pitch) * row + 1;
   const colour = note.state === 'heard' ? palette.you : palette.sideman;
   canvas.beginPath();
-  canvas.roundRect(x + 0.75, y + 0.75, wide - 1.5, row - 3.5, Math.min(4, row / 3));
+  if (note.channel === DRUM_CHANNEL) {
+    // How long a stroke is means nothing.
+    canvas.arc(x + row / 2, y + row / 2, Math.max(2, row / 2 - 1.5), 0, 2 * Math.PI);
+  } else canvas.roundRect(x + 0.75, y + 0.75, wide - 1.5, row - 3.5, Math.min(4, row / 3));
   canvas.fillStyle = canvas.strokeStyle = colour;
   canvas.lineWidth = 1.5;
   canvas.globalAlpha = { heard: 1, sounded: 1, committed: 0.45, planned: 0 }[note.state];
   canvas.fill();
   canvas.globalAlpha = note.state === 'planned' ? 0.75 : 1;
-  canvas.setLineDash(note.state === 'planned' ? [4, 3] : []);
+  canvas.setLineDash(note.state === 'planned' && wide >= LEAST_DASHED ? [4, 3] : []);
   canvas.stroke();
   canvas.setLineDash([]);
   canvas.globalAlpha = 1;

@@ -26,6 +26,10 @@ export const FONT = '"Instrument Sans Variable", system-ui, sans-serif';
 const LEAST_GAP = 9;
 const LEAST_LABEL_GAP = 46;
 const RADIUS = 3;
+const KEY_NAME_WIDTH = 17;
+const KEY_NAME_MARGIN = 4;
+/** Lower rows of drums have no room for their names. */
+const LEAST_NAME_HEIGHT = 12;
 
 export interface GridScene {
   frame: Frame;
@@ -35,6 +39,8 @@ export interface GridScene {
   palette: Palette;
   step: number;
   region: BarRange | null;
+  /** What writes a chord, said where there is none. */
+  chordHint: string;
 }
 
 export function paintGrid(canvas: Canvas, scene: GridScene): void {
@@ -178,7 +184,8 @@ function paintRuler(canvas: Canvas, scene: GridScene): void {
   });
 }
 
-function paintChords(canvas: Canvas, { frame, view, palette, score, bars }: GridScene): void {
+function paintChords(canvas: Canvas, scene: GridScene): void {
+  const { frame, view, palette, score, bars } = scene;
   const { top, bottom } = frame.chords;
   canvas.fillStyle = palette.ruler;
   canvas.fillRect(0, top, frame.width, bottom - top);
@@ -209,7 +216,7 @@ function paintChords(canvas: Canvas, { frame, view, palette, score, bars }: Grid
     if (!spans.length) {
       canvas.fillStyle = palette.faint;
       canvas.font = `400 12px ${FONT}`;
-      canvas.fillText('Chords: double-click to write one', frame.left + 8, (top + bottom) / 2);
+      canvas.fillText(scene.chordHint, frame.left + 8, (top + bottom) / 2);
     }
   });
 }
@@ -226,14 +233,13 @@ function paintKeys(canvas: Canvas, { frame, view, palette }: GridScene): void {
   canvas.textBaseline = 'middle';
   canvas.textAlign = 'right';
   canvas.fillStyle = palette.faint;
-  canvas.font = `500 ${Math.min(11.5, frame.drumRowHeight)}px ${FONT}`;
-  if (frame.drumRowHeight >= 10 && left > 50) {
+  canvas.font = `500 12px ${FONT}`;
+  if (frame.drumRowHeight >= LEAST_NAME_HEIGHT && left > 50) {
     for (const pitch of frame.drumRows) {
       const y = yOfDrum(frame, pitch) + frame.drumRowHeight / 2;
       canvas.fillText(drumName(pitch), left - 6, y, left - 8);
     }
   }
-  canvas.font = `500 11.5px ${FONT}`;
   if (left > 50) canvas.fillText('Chords', left - 6, (chords.top + chords.bottom) / 2);
   if (velocities.bottom - velocities.top > 20) {
     canvas.fillText('Velocity', left - 6, (velocities.top + velocities.bottom) / 2, left - 8);
@@ -243,13 +249,18 @@ function paintKeys(canvas: Canvas, { frame, view, palette }: GridScene): void {
   canvas.fillRect(left - 1, ruler.top, 1, drums.bottom);
 }
 
+/** Black keys leave room for the names of the white ones. */
+const blackKeyWidth = ({ left }: Frame): number =>
+  Math.min(left * 0.58, left - KEY_NAME_WIDTH - 2 * KEY_NAME_MARGIN);
+
 function paintPiano(canvas: Canvas, frame: Frame, view: View, palette: Palette): void {
   const { left, pitches } = frame;
   const high = pitchAt(frame, view, pitches.top);
   const low = pitchAt(frame, view, pitches.bottom);
   canvas.fillStyle = palette.keyWhite;
   canvas.fillRect(0, pitches.top, left - 1, pitches.bottom - pitches.top);
-  canvas.font = `600 ${Math.min(11.5, view.rowHeight + 1)}px ${FONT}`;
+  const blackWidth = blackKeyWidth(frame);
+  canvas.font = `600 12px ${FONT}`;
   canvas.textBaseline = 'middle';
   canvas.textAlign = 'right';
   for (let pitch = high; pitch >= low; pitch--) {
@@ -257,9 +268,9 @@ function paintPiano(canvas: Canvas, frame: Frame, view: View, palette: Palette):
     const middle = y + view.rowHeight / 2;
     canvas.fillStyle = palette.keyBlack;
     if (isBlackKey(pitch)) {
-      canvas.fillRect(0, y, left * 0.58, view.rowHeight);
+      canvas.fillRect(0, y, blackWidth, view.rowHeight);
       canvas.globalAlpha = 0.25;
-      canvas.fillRect(left * 0.58, Math.round(middle), left * 0.42, 1);
+      canvas.fillRect(blackWidth, Math.round(middle), left - blackWidth, 1);
       canvas.globalAlpha = 1;
     } else if (pitch % 12 === 0 || pitch % 12 === 5) {
       canvas.globalAlpha = 0.25;
@@ -268,7 +279,7 @@ function paintPiano(canvas: Canvas, frame: Frame, view: View, palette: Palette):
     }
     if (pitch % 12 !== 0 || view.rowHeight < 7) continue;
     canvas.fillStyle = palette.keyText;
-    canvas.fillText(pitchName(pitch), left - 6, middle);
+    canvas.fillText(pitchName(pitch), left - KEY_NAME_MARGIN, middle);
   }
   canvas.textAlign = 'left';
 }
@@ -470,7 +481,7 @@ function paintHover(canvas: Canvas, { frame, view, palette, hover }: OverlayScen
   canvas.fillRect(frame.left, row.top, frame.width - frame.left, row.bottom - row.top);
   if (hover.isDrum) return;
   canvas.fillStyle = palette.you;
-  canvas.font = `700 11.5px ${FONT}`;
+  canvas.font = `700 12px ${FONT}`;
   canvas.textBaseline = 'middle';
   canvas.textAlign = 'right';
   const middle = (row.top + row.bottom) / 2;
@@ -489,7 +500,7 @@ function paintSounding(canvas: Canvas, scene: OverlayScene): void {
     const row = rowOf(frame, view, pitch, isDrum);
     if (!within(isDrum ? frame.drums : frame.pitches, row.top + 1)) continue;
     canvas.fillStyle = colours[part];
-    const width = isBlackKey(pitch) && !isDrum ? frame.left * 0.58 : frame.left - 1;
+    const width = isBlackKey(pitch) && !isDrum ? blackKeyWidth(frame) : frame.left - 1;
     canvas.globalAlpha = isDrum ? 0.5 : 0.9;
     canvas.fillRect(0, row.top, width, row.bottom - row.top);
     canvas.globalAlpha = 1;

@@ -68,7 +68,7 @@ export const PALETTES: Record<'dark' | 'light', Palette> = {
     faint: '#5d6d6c',
     keyWhite: '#ffffff',
     keyBlack: '#3a4947',
-    keyText: '#6c7c7a',
+    keyText: '#5a6a68',
     ruler: '#f0f4f3',
     you: '#087a90',
     youWash: 'rgba(8, 122, 144, 0.09)',

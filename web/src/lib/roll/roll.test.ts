@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { note, scoreOf } from '../score/testing';
 import { barsOf } from '../score/time';
-import type { Note, Score } from '../score/types';
+import { newPart, type Note, type Score } from '../score/types';
 import { chartOf, chordSpans } from './chords';
 import { hit, stemsAt, type Scene } from './hit';
 import { drumRowsOf, NoteIndex, noteRect, pitchesOf } from './notes';
@@ -20,8 +20,8 @@ import {
   type View,
 } from './view';
 
-const drums = { program: 0, is_drum: true, name: 'Drums' };
-const piano = { program: 0, is_drum: false, name: 'Piano' };
+const drums = newPart(0, 'Drums', true);
+const piano = newPart(0, 'Piano');
 const frame = frameOf({
   width: 1000,
   height: 700,

@@ -19,6 +19,7 @@ import {
   toggleLocked,
 } from './edit';
 import { note, scoreOf } from './testing';
+import { newPart } from './types';
 
 const three = scoreOf([
   note({ id: 1, onset: 0, pitch: 60 }),
@@ -129,7 +130,7 @@ describe('the others', () => {
   });
 
   it('take a part away with its notes, and the later ones move up', () => {
-    const two = addPart(three, { program: 32, is_drum: false, name: 'Bass' });
+    const two = addPart(three, newPart(32, 'Bass'));
     const filled = addNotes(two, [{ onset: 0, duration: 9, pitch: 40, velocity: 80, part: 1 }]);
     const one = removePart(filled.score, 0);
     expect(one.parts.map((part) => part.name)).toEqual(['Bass']);

@@ -1,6 +1,7 @@
 /** Edits: functions from a score to a new one, which shares what did not change. */
 
-import { barsOf, lastEnd, placeOf, type Place } from './time';
+import { notesInBars, rangeTicks, type BarRange } from './select';
+import { barsOf, lastEnd, placeOf, type Bar, type Place } from './time';
 import { end, MAX_PITCH, MAX_VELOCITY, type Note, type Part, type Score } from './types';
 
 export type Ids = ReadonlySet<number>;
@@ -146,6 +147,17 @@ export function copyNotes(score: Score, ids: Ids): Clip {
   };
 }
 
+/** Copy bars, rests at their beginning and end as well. */
+export function copyBars(score: Score, bars: readonly Bar[], range: BarRange): Clip {
+  const [from, to] = rangeTicks(bars, range);
+  const ids = notesInBars(score, bars, range);
+  if (!ids.size) return { onset: from, length: to - from, notes: [] };
+  const clip = copyNotes(score, ids);
+  const late = clip.onset - from;
+  const notes = clip.notes.map((note) => ({ ...note, onset: note.onset + late }));
+  return { onset: from, length: to - from, notes };
+}
+
 export function pasteNotes(score: Score, clip: Clip, onset: number) {
   const known = clip.notes.filter((note) => note.part < score.parts.length);
   return addNotes(
@@ -163,12 +175,55 @@ export function changePart(score: Score, index: number, values: Partial<Part>): 
   return { ...score, parts };
 }
 
+/** Write a part once more behind the others, with all its notes. */
+export function duplicatePart(score: Score, index: number, name: string): Score {
+  const own = score.notes.filter((note) => note.part === index);
+  const part = score.parts.length;
+  const doubled = addPart(score, { ...score.parts[index], name });
+  return addNotes(
+    doubled,
+    own.map(({ id: _id, locked: _locked, ...note }) => ({ ...note, part })),
+  ).score;
+}
+
+export const notesOfPart = (score: Score, index: number): Set<number> =>
+  new Set(score.notes.filter((note) => note.part === index).map((note) => note.id));
+
 /** Take a part away with its notes. */
 export function removePart(score: Score, index: number): Score {
   const notes = score.notes
     .filter((note) => note.part !== index)
     .map((note) => (note.part > index ? { ...note, part: note.part - 1 } : note));
   return { ...score, parts: score.parts.filter((_, i) => i !== index), notes };
+}
+
+/** Keep some bars alone; they begin the piece, and nothing rings beyond them. */
+export function cropBars(score: Score, bars: readonly Bar[], range: BarRange): Score {
+  const [from, to] = rangeTicks(bars, range);
+  const inside = <Row extends { onset: number }>(rows: readonly Row[]): Row[] => {
+    const before = rows.findLast((row) => row.onset <= from);
+    const within = rows.filter((row) => row.onset > from && row.onset < to);
+    return [...(before ? [before] : []), ...within].map((row) => ({
+      ...row,
+      onset: Math.max(0, row.onset - from),
+    }));
+  };
+  const notes = score.notes
+    .filter((note) => note.onset >= from && note.onset < to)
+    .map((note) => ({
+      ...note,
+      onset: note.onset - from,
+      duration: Math.min(note.duration, to - note.onset),
+    }));
+  return {
+    ...score,
+    n_bars: range.end - range.first,
+    notes,
+    tempos: inside(score.tempos),
+    time_signatures: inside(score.time_signatures),
+    keys: inside(score.keys),
+    chords: inside(score.chords),
+  };
 }
 
 /** Write a chord at a tick; an empty symbol takes away the one that begins there. */

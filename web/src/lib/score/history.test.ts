@@ -1,10 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import { commit, goTo, historyOf, redoTarget, renamed, trail, undoTarget } from './history';
+import {
+  commit,
+  goTo,
+  historyOf,
+  redoTarget,
+  renamed,
+  trail,
+  undoTarget,
+  without,
+} from './history';
 
 const revision = (id: string, parent: string | null, created = id) => ({
   id,
   parent,
   label: id,
+  take: null,
   created,
 });
 const start = historyOf('a', [revision('a', null)]);
@@ -23,6 +33,12 @@ describe('history', () => {
     expect(redoTarget(goTo(branched, 'a'))).toBe('d');
     const visited = goTo(branched, 'c');
     expect(redoTarget(goTo(goTo(visited, 'b'), 'a'))).toBe('b');
+  });
+
+  it('takes away what was refused with all that came of it', () => {
+    const left = without(grown, 'b');
+    expect([...left.revisions.keys()]).toEqual(['a']);
+    expect(redoTarget({ ...left, head: 'a' })).toBeNull();
   });
 
   it('forgets nothing', () => {

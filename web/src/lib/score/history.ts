@@ -4,12 +4,9 @@
  * Nothing is ever forgotten: an edit after an undo is a new branch beside the old one.
  */
 
-export interface Revision {
-  id: string;
-  parent: string | null;
-  label: string;
-  created: string;
-}
+import type { RevisionInfo as Revision } from '../api/schema';
+
+export type { Revision };
 
 export interface History {
   head: string;
@@ -73,6 +70,15 @@ export function renamed(history: History, from: string, to: string): History {
     revisions: new Map(revisions.map((revision) => [revision.id, revision])),
     ahead: new Map([...history.ahead].map(([parent, child]) => [name(parent), name(child)])),
   };
+}
+
+/** Take away a revision and all that was made upon it; where the head points is not looked at. */
+export function without(history: History, id: string): History {
+  const revisions = new Map(
+    [...history.revisions].filter(([, { id: other }]) => !isBefore(history, id, other)),
+  );
+  const ahead = new Map([...history.ahead].filter(([, child]) => revisions.has(child)));
+  return { ...history, revisions, ahead };
 }
 
 /** The way from the first revision to the head, and on to where redo leads. */

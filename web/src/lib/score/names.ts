@@ -131,6 +131,8 @@ export const PROGRAMS: readonly string[] = [
   'Gunshot',
 ];
 
+export const FAMILY_SIZE = 8;
+
 /** Families of eight instruments each. */
 export const FAMILIES = [
   'Piano',
@@ -223,8 +225,41 @@ export function partName(part: { name: string; program: number; is_drum: boolean
   return part.name || (part.is_drum ? 'Drums' : PROGRAMS[part.program]);
 }
 
-/** Keys as people choose them, in the words the server reads. */
-export const KEYS: readonly string[] = PITCH_CLASSES.flatMap((name) => [
-  `${name.replace('♯', '#').replace('♭', 'b')} major`,
-  `${name.replace('♯', '#').replace('♭', 'b')} minor`,
-]);
+/** Programs whose names have all the words of a text, those that begin with it first. */
+export function findPrograms(text: string): number[] {
+  const words = text.toLowerCase().split(/[\s,()+]+/);
+  const wanted = words.filter((word) => word !== '');
+  const begins = (name: string) => name.toLowerCase().startsWith(text.trim().toLowerCase());
+  const fits = PROGRAMS.flatMap((name, program) => {
+    const haystack = `${name} ${FAMILIES[Math.floor(program / FAMILY_SIZE)]}`.toLowerCase();
+    return wanted.every((word) => haystack.includes(word)) ? [program] : [];
+  });
+  return [
+    ...fits.filter((program) => begins(PROGRAMS[program])),
+    ...fits.filter((program) => !begins(PROGRAMS[program])),
+  ];
+}
+
+/** Tonics and scales as people choose them, in the words the server reads. */
+export const TONICS: readonly string[] = PITCH_CLASSES.map((name) =>
+  name.replace('♯', '#').replace('♭', 'b'),
+);
+export const SCALES: readonly string[] = [
+  'major',
+  'minor',
+  'harmonic minor',
+  'melodic minor',
+  'dorian',
+  'phrygian',
+  'lydian',
+  'mixolydian',
+  'locrian',
+  'phrygian dominant',
+  'hungarian minor',
+  'major pentatonic',
+  'minor pentatonic',
+  'blues',
+  'major blues',
+  'whole tone',
+  'diminished',
+];

@@ -1,6 +1,6 @@
 /** Bars, beats and seconds. The same rules as `sideman.score.time`. */
 
-import { DEFAULT_BPM, end, type Score, type TimeSignature } from './types';
+import { DEFAULT_BPM, end, type Note, type Score, type TimeSignature } from './types';
 
 const SECONDS_PER_MINUTE = 60;
 const QUARTERS_PER_WHOLE = 4;
@@ -32,6 +32,18 @@ export function barTicks(metre: TimeSignature, tpq: number): number {
 /** First tick at which nothing sounds any more. */
 export function lastEnd(score: Score): number {
   return score.notes.reduce((latest, note) => Math.max(latest, end(note)), 0);
+}
+
+/** A note that rings on for less than a beat does not take up the bar it rings into. */
+const leaves = (note: Note, beat: number): number => Math.max(note.onset + 1, end(note) - beat);
+
+/** How many bars there are up to the last that notes take up. */
+export function barsPlayed(score: Score, bars: readonly Bar[]): number {
+  const until = score.notes.reduce((latest, note) => {
+    const { beat } = barAt(bars, note.onset);
+    return Math.max(latest, leaves(note, beat));
+  }, 0);
+  return until ? barAt(bars, until - 1).index + 1 : 0;
 }
 
 /** One bar: where it begins and ends, and its metre. */

@@ -7,8 +7,12 @@ const BANK_URL = '/sound/bank.sf3';
 const DRUM_CHANNEL = 9;
 const N_CHANNELS = 16;
 const VOLUME_CONTROL = 7;
+const PAN_CONTROL = 10;
 const ALL_NOTES_OFF = 123;
-const MASTER_GAIN = 0.9;
+/** Brings a quiet piece to where it is heard; what is loud then meets the limiter. */
+const MASTER_GAIN = 1.2;
+/** Keeps peaks below full scale, in decibels and seconds, and leaves what is softer alone. */
+const LIMITER = { threshold: -3, knee: 3, ratio: 20, attack: 0.002, release: 0.12 } as const;
 const PREVIEW_S = 0.35;
 const CLICK_HZ = [0, 1200, 1800] as const;
 
@@ -22,18 +26,24 @@ declare global {
 export interface Voice {
   program: number;
   is_drum: boolean;
+  volume: number;
+  pan: number;
 }
+
+/** The number of a MIDI controller. */
+export type Controller = Parameters<WorkletSynthesizer['controllerChange']>[1];
 
 export type SoundState = 'off' | 'loading' | 'ready' | 'failed';
 
-/** The channel of each part; drums share theirs, and so do parts beyond the fifteenth. */
-export function channelsOf(parts: readonly Voice[]): number[] {
-  let next = 0;
+/** The channel of each part: of every sixteen the tenth is for drums, the others for the rest. */
+export function channelsOf(parts: readonly Pick<Voice, 'is_drum'>[]): number[] {
+  let pitched = 0;
+  let drums = 0;
   return parts.map((part) => {
-    if (part.is_drum) return DRUM_CHANNEL;
-    const channel = next % (N_CHANNELS - 1);
-    next += 1;
-    return channel < DRUM_CHANNEL ? channel : channel + 1;
+    if (part.is_drum) return DRUM_CHANNEL + N_CHANNELS * drums++;
+    const bank = Math.floor(pitched / (N_CHANNELS - 1));
+    const channel = pitched++ % (N_CHANNELS - 1);
+    return bank * N_CHANNELS + (channel < DRUM_CHANNEL ? channel : channel + 1);
   });
 }
 
@@ -44,6 +54,7 @@ export class SoundEngine {
   private master: GainNode | null = null;
   private starting: Promise<void> | null = null;
   private programs = new Map<number, number>();
+  private nChannels = N_CHANNELS;
   private readonly onState: (state: SoundState, message: string) => void;
 
   constructor(onState: (state: SoundState, message: string) => void) {
@@ -85,9 +96,10 @@ export class SoundEngine {
     ]);
     const synth = new WorkletSynthesizer(context, { eventsEnabled: false });
     const master = new GainNode(context, { gain: MASTER_GAIN });
+    const limiter = new DynamicsCompressorNode(context, LIMITER);
     const analyser = new AnalyserNode(context, { fftSize: 2048 });
     synth.connect(master);
-    master.connect(analyser).connect(context.destination);
+    master.connect(limiter).connect(analyser).connect(context.destination);
     await synth.soundBankManager.addSoundBank(bank, 'general-midi');
     await synth.isReady;
     for (const [channel, program] of this.programs) synth.programChange(channel, program);
@@ -101,15 +113,17 @@ export class SoundEngine {
     this.onState(state, message);
   }
 
-  setVoices(parts: readonly Voice[], volumes: readonly number[] = []): void {
+  setVoices(parts: readonly Voice[]): void {
     if (!this.synth) return;
-    channelsOf(parts).forEach((channel, index) => {
-      this.setProgram(channel, parts[index].program);
-      this.synth?.controllerChange(
-        channel,
-        VOLUME_CONTROL,
-        Math.round((volumes[index] ?? 0.8) * 127),
-      );
+    const channels = channelsOf(parts);
+    for (; this.nChannels <= Math.max(...channels); this.nChannels++)
+      this.synth.addNewChannel();
+    channels.forEach((channel, index) => {
+      const { program, is_drum, volume, pan } = parts[index];
+      if (is_drum && channel > DRUM_CHANNEL) this.synth?.midiChannels[channel]?.setDrums(true);
+      this.setProgram(channel, program);
+      this.control(channel, VOLUME_CONTROL, volume);
+      this.control(channel, PAN_CONTROL, pan);
     });
   }
 
@@ -137,6 +151,11 @@ export class SoundEngine {
 
   noteOff(channel: number, pitch: number, at = this.now): void {
     this.synth?.noteOff(channel, pitch, { time: at });
+  }
+
+  /** Turn a MIDI controller of a channel. */
+  control(channel: number, number: Controller, value: number): void {
+    this.synth?.controllerChange(channel, number, value);
   }
 
   /** Stop what one channel sounds. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { note, scoreOf } from '../score/testing';
 import { barsOf } from '../score/time';
+import { newPart } from '../score/types';
 import { channelsOf } from './engine';
 import { Playing, type Loop } from './schedule';
 
@@ -59,10 +60,7 @@ describe('playing', () => {
       note({ id: 1, onset: 0, duration: 96 }),
       note({ id: 2, onset: 0, duration: 96, pitch: 36, part: 1 }),
     ];
-    const parts = [
-      { program: 0, is_drum: false, name: '' },
-      { program: 0, is_drum: true, name: '' },
-    ];
+    const parts = [newPart(0, ''), newPart(0, '', true)];
     const held = scoreOf(notes, { parts });
     const strokes = new Playing(held, barsOf(held), 48, null).strokes(0, 0.1, false);
     expect(strokes.map(({ note: n, length }) => [n?.id, length])).toEqual([[1, 1]]);
@@ -84,13 +82,19 @@ describe('playing', () => {
 
 describe('channels', () => {
   it('give drums theirs and no pitched part that one', () => {
-    const parts = Array.from({ length: 12 }, (_, index) => ({
-      program: 0,
-      is_drum: index === 2,
-    }));
+    const parts = Array.from({ length: 12 }, (_, index) => ({ is_drum: index === 2 }));
     const channels = channelsOf(parts);
     expect(channels[2]).toBe(9);
     expect(channels.filter((channel) => channel === 9)).toHaveLength(1);
     expect(new Set(channels).size).toBe(12);
+  });
+
+  it('are enough for an orchestra, each part its own', () => {
+    const parts = Array.from({ length: 40 }, (_, index) => ({ is_drum: index % 20 === 7 }));
+    const channels = channelsOf(parts);
+    expect(new Set(channels).size).toBe(40);
+    const drums = channels.filter((_, index) => parts[index].is_drum);
+    expect(drums).toEqual([9, 25]);
+    expect(channels.filter((channel) => channel % 16 === 9)).toHaveLength(2);
   });
 });

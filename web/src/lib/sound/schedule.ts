@@ -52,14 +52,23 @@ export class Playing {
     return this.clock.ticks(from + ((second - to) % (to - from)));
   }
 
-  /** Strokes that begin from `from` up to `to` seconds after the beginning. */
-  strokes(from: number, to: number, withClicks: boolean): Stroke[] {
+  /**
+   * Strokes that begin from `from` up to `to` seconds after the beginning; at the beginning also
+   * notes that began before it, but for those that sound already.
+   */
+  strokes(
+    from: number,
+    to: number,
+    withClicks: boolean,
+    soundsAlready: (note: Note) => boolean = () => false,
+  ): Stroke[] {
     const found: Stroke[] = [];
     for (const stretch of this.stretches(from, to)) {
       const shift = stretch.at - this.clock.seconds(stretch.from);
       const ending = stretch.until ?? Infinity;
       for (const note of this.index.between(stretch.from, stretch.to)) {
-        if (note.onset < stretch.from && !(from === 0 && this.isHeld(note, stretch.from)))
+        const isLate = note.onset < stretch.from;
+        if (isLate && !(from === 0 && this.isHeld(note, stretch.from) && !soundsAlready(note)))
           continue;
         const onset = this.clock.seconds(Math.max(note.onset, stretch.from));
         const end = this.clock.seconds(Math.min(note.onset + note.duration, ending));
@@ -114,6 +123,17 @@ export class Playing {
       }
     }
     return found;
+  }
+
+  /** Second after the beginning at which a note ends that sounds there, or null if none does. */
+  endOf({ pitch, part }: Pick<Note, 'pitch' | 'part'>): number | null {
+    const at = this.begin;
+    const found = this.index
+      .between(at, at + EPSILON)
+      .find((note) => note.pitch === pitch && note.part === part && note.onset < at);
+    if (!found) return null;
+    const ending = Math.min(found.onset + found.duration, this.loop?.to ?? Infinity);
+    return this.clock.seconds(ending) - this.clock.seconds(this.begin);
   }
 
   /** Whether a note that began before playing did is still worth sounding. */

@@ -1,13 +1,15 @@
 /** Playing a score: a clock that hands strokes to the synthesizer a little ahead of time. */
 
 import type { Bar } from '../score/time';
-import type { Score } from '../score/types';
+import type { Note, Score } from '../score/types';
 import { channelsOf, type SoundEngine } from './engine';
 import { Playing, type Loop, type Stroke } from './schedule';
 
 const START_DELAY_S = 0.06;
 const LOOKAHEAD_S = 0.14;
 const PERIOD_MS = 35;
+/** A drum of no length still has to be struck. */
+const SHORTEST_S = 0.02;
 /** Browsers wake a hidden page only once a second. */
 const HIDDEN_LOOKAHEAD_S = 1.5;
 
@@ -16,6 +18,7 @@ export interface Sounding {
   part: number;
   from: number;
   to: number;
+  channel: number;
 }
 
 interface Run {
@@ -32,9 +35,14 @@ export class Transport {
   private readonly onStop: (tick: number) => void;
   private run: Run | null = null;
   private previous: Run | null = null;
+  private channels: readonly number[] = [];
+  /** Seconds of the run for which everything is handed over. */
   private horizon = 0;
   private timer: ReturnType<typeof setInterval> | null = null;
-  private soundingNotes: Sounding[] = [];
+  /** Notes that have begun, or will within the horizon, and were not yet told to end. */
+  private held: Sounding[] = [];
+  /** Notes that were told to end a moment ago, or will end within the horizon. */
+  private ended: Sounding[] = [];
 
   constructor(engine: SoundEngine, onStop: (tick: number) => void) {
     this.engine = engine;
@@ -56,7 +64,7 @@ export class Transport {
   /** What sounds now, for the keys to light up. */
   get sounding(): Sounding[] {
     const now = this.engine.now - this.engine.latency;
-    return this.soundingNotes.filter((note) => note.from <= now && now < note.to);
+    return [...this.held, ...this.ended].filter((note) => note.from <= now && now < note.to);
   }
 
   async play(
@@ -68,6 +76,7 @@ export class Transport {
     if (!(await this.engine.start())) return false;
     this.halt();
     this.engine.setVoices(score.parts);
+    this.channels = channelsOf(score.parts);
     const startAt = this.engine.now + START_DELAY_S;
     this.run = { playing: new Playing(score, bars, tick, loop), startAt };
     this.horizon = 0;
@@ -76,16 +85,29 @@ export class Transport {
     return true;
   }
 
-  /** Go on at the same place in another version of the piece; `cut` stops what still sounds. */
-  swap(score: Score, bars: readonly Bar[], loop: Loop | null, cut = false): void {
+  /**
+   * Go on at the same place in another version of the piece; one that is shorter comes round.
+   *
+   * Notes that sound in both ring on, those of the old version alone end, those of the new begin.
+   */
+  swap(score: Score, bars: readonly Bar[], loop: Loop | null): void {
     if (!this.run) return;
     const { playing, startAt } = this.run;
     const at = startAt + this.horizon;
-    this.engine.setVoices(score.parts);
-    if (cut) this.releaseFrom(at);
-    this.previous = this.run;
+    const length = bars[bars.length - 1].end;
     const tick = playing.tickAfter(this.horizon);
-    this.run = { playing: new Playing(score, bars, tick, loop), startAt: at };
+    const next = new Playing(score, bars, loop ? tick : tick % length, loop);
+    this.engine.setVoices(score.parts);
+    this.channels = channelsOf(score.parts);
+    const stays: Sounding[] = [];
+    for (const note of this.held) {
+      const ending = note.channel === this.channels[note.part] ? next.endOf(note) : null;
+      if (ending === null) this.release(note, at);
+      else stays.push({ ...note, to: at + ending });
+    }
+    this.held = stays;
+    this.previous = this.run;
+    this.run = { playing: next, startAt: at };
     this.horizon = 0;
   }
 
@@ -102,53 +124,58 @@ export class Transport {
     this.engine.stopAll();
     // Strokes already handed over still come: each is ended as it begins.
     const now = this.engine.now;
-    for (const note of this.soundingNotes)
-      if (note.from > now) this.release(note, note.from + 0.005);
-    this.soundingNotes = [];
+    for (const note of this.held) if (note.from > now) this.release(note, note.from + 0.005);
+    this.held = this.ended = [];
     this.run = this.previous = null;
   }
 
   /** Stop the notes of a part at once, as when it is muted. */
   silence(part: number): void {
-    if (this.run) this.engine.silence(this.channel(part));
-  }
-
-  private channel(part: number): number {
-    return channelsOf(this.run?.playing.score.parts ?? [])[part] ?? 0;
+    const channel = this.channels[part];
+    if (this.run && channel !== undefined) this.engine.silence(channel);
   }
 
   private release(note: Sounding, at: number): void {
-    this.engine.noteOff(this.channel(note.part), note.pitch, at);
+    this.engine.noteOff(note.channel, note.pitch, at);
+    this.ended.push({ ...note, to: Math.min(note.to, at) });
   }
 
-  private releaseFrom(at: number): void {
-    for (const note of this.soundingNotes) if (note.to > at) this.release(note, at);
-  }
-
+  /** Hand over what begins and what ends until a little ahead of now, in order. */
   private schedule(): void {
     if (!this.run) return;
     const { playing, startAt } = this.run;
     const ahead = document.hidden ? HIDDEN_LOOKAHEAD_S : LOOKAHEAD_S;
     const until = this.engine.now + ahead - startAt;
     if (until > this.horizon) {
-      const channels = channelsOf(playing.score.parts);
-      for (const stroke of playing.strokes(this.horizon, until, this.metronome)) {
-        this.send(stroke, startAt, channels);
+      const isHeld = ({ pitch, part }: Note) =>
+        this.held.some((note) => note.pitch === pitch && note.part === part);
+      for (const stroke of playing.strokes(this.horizon, until, this.metronome, isHeld)) {
+        this.endUntil(startAt + stroke.at);
+        this.begin(stroke, startAt + stroke.at);
       }
+      this.endUntil(startAt + until);
       this.horizon = until;
     }
     const heard = this.engine.now;
-    this.soundingNotes = this.soundingNotes.filter((note) => note.to > heard - 1);
+    this.ended = this.ended.filter((note) => note.to > heard - 1);
     if (playing.isOver(heard - startAt)) this.stop();
   }
 
-  private send(stroke: Stroke, startAt: number, channels: number[]): void {
-    const at = startAt + stroke.at;
-    if (stroke.click) this.engine.click(stroke.click, at);
-    const { note } = stroke;
+  /** End the notes that are due at a second of the audio clock; a stroke there comes after. */
+  private endUntil(at: number): void {
+    const due = this.held.filter((note) => note.to <= at);
+    if (!due.length) return;
+    this.held = this.held.filter((note) => note.to > at);
+    for (const note of due.sort((a, b) => a.to - b.to)) this.release(note, note.to);
+  }
+
+  private begin({ note, click, length }: Stroke, at: number): void {
+    if (click) this.engine.click(click, at);
     if (!note || !this.isHeard(note.part)) return;
-    this.engine.play(channels[note.part], note.pitch, note.velocity, at, stroke.length);
-    const { pitch, part } = note;
-    this.soundingNotes.push({ pitch, part, from: at, to: at + stroke.length });
+    const { pitch, part, velocity } = note;
+    const channel = this.channels[part];
+    this.engine.noteOn(channel, pitch, velocity, at);
+    const to = at + Math.max(SHORTEST_S, length);
+    this.held.push({ pitch, part, channel, from: at, to });
   }
 }

@@ -6,6 +6,8 @@ export interface Notice {
   id: number;
   kind: 'error' | 'info';
   text: string;
+  /** What the server calls it. */
+  code?: string;
   action?: { label: string; run: () => void };
 }
 
@@ -24,7 +26,14 @@ export class Notices {
   error(cause: unknown): void {
     const text =
       cause instanceof ApiError || cause instanceof Error ? cause.message : String(cause);
-    if (!this.list.some((notice) => notice.text === text)) this.add({ kind: 'error', text });
+    const code = cause instanceof ApiError ? cause.code : undefined;
+    if (!this.list.some((notice) => notice.text === text))
+      this.add({ kind: 'error', text, code });
+  }
+
+  /** Take away the errors of a kind that is over. */
+  forget(code: string): void {
+    this.list = this.list.filter((notice) => notice.code !== code);
   }
 
   dismiss(id: number): void {

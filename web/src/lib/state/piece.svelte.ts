@@ -10,16 +10,19 @@ import {
   historyOf,
   redoTarget,
   renamed,
+  without,
   undoTarget,
   type History,
 } from '../score/history';
-import { rangeTicks, type BarRange } from '../score/select';
-import { barOnset, barsOf } from '../score/time';
-import { end, type Note, type Part, type Score } from '../score/types';
+import { removePart } from '../score/edit';
+import { rangeTicks, sayBars, type BarRange } from '../score/select';
+import { barOnset, barsOf, type Bar } from '../score/time';
+import { end, newPart, type Note, type Part, type Score } from '../score/types';
 import type { Loop } from '../sound/schedule';
+import { bestFirst } from '../votes/taste';
 import type { Notices } from './notices.svelte';
 import type { Player } from './player.svelte';
-import { Saver, type SaveState } from './saver';
+import { Saver, type Change, type SaveState } from './saver';
 
 const NO_NOTES: ReadonlySet<number> = new Set();
 /** Playing takes up notes that are being written at most this often. */
@@ -116,7 +119,7 @@ export class Piece {
     this.saver = new Saver(api, project.id, {
       stored: (draft, id) => this.keepAs(draft, id),
       state: (state) => (this.saving = state),
-      refused: (cause) => notices.error(cause),
+      refused: (cause, change) => void this.fallBack(cause, change),
     });
   }
 
@@ -140,7 +143,7 @@ export class Piece {
     if (this.audition) this.use(this.audition);
     const draft = this.draft();
     const parent = this.history.head;
-    this.advance(draft, label, score);
+    this.advance(draft, label, score, null);
     this.saver.push({ kind: 'revision', draft, parent, label, score });
   }
 
@@ -149,13 +152,14 @@ export class Piece {
     return `draft-${this.drafts}`;
   }
 
-  private advance(draft: string, label: string, score: Score): void {
+  private advance(draft: string, label: string, score: Score, take: string | null): void {
     const parent = this.history.head;
     this.scores.set(draft, score);
     this.history = commit(this.history, {
       id: draft,
       parent,
       label,
+      take,
       created: new Date().toISOString(),
     });
     this.head = score;
@@ -167,6 +171,18 @@ export class Piece {
     const score = this.scores.get(draft);
     if (score) this.scores.set(id, score);
     this.history = renamed(this.history, draft, id);
+  }
+
+  /** Go back to what is stored when an edit is refused. */
+  private async fallBack(cause: unknown, change: Change): Promise<void> {
+    this.notices.error(cause);
+    if (change.kind === 'head') return;
+    const refused = this.history.revisions.get(change.draft);
+    this.history = without(this.history, change.draft);
+    if (refused?.parent && !this.history.revisions.has(this.history.head)) {
+      this.history = { ...this.history, head: refused.parent };
+      await this.goTo(refused.parent);
+    }
   }
 
   async undo(): Promise<void> {
@@ -223,6 +239,21 @@ export class Piece {
     this.setMix({ ...this.mix, colours: { ...this.mix.colours, [part]: colour } });
   }
 
+  /** Take a part away; those behind it keep how they look and whether they are heard. */
+  removePart(part: number, label: string): void {
+    const { colours, muted, soloed } = this.mix;
+    this.edit(label, removePart(this.score, part));
+    const left = (list: readonly number[]) =>
+      list.filter((item) => item !== part).map((item) => (item > part ? item - 1 : item));
+    const kept = left(Object.keys(colours).map(Number));
+    this.focus = 0;
+    this.setMix({
+      colours: Object.fromEntries(kept.map((to) => [to, colours[to >= part ? to + 1 : to]])),
+      muted: left(muted),
+      soloed: left(soloed),
+    });
+  }
+
   private setMix(mix: Mix): void {
     const before = this.heard;
     this.mix = mix;
@@ -236,7 +267,12 @@ export class Piece {
 
   async togglePlay(): Promise<void> {
     if (this.player.isPlaying) this.player.stop();
-    else await this.player.play(this.playable(), this.bars, this.loop, this.startPlace());
+    else await this.play(this.startPlace());
+  }
+
+  private play(tick: number): Promise<void> {
+    const { score, bars } = this.playable();
+    return this.player.play(score, bars, this.loop, tick);
   }
 
   private startPlace(): number {
@@ -247,13 +283,13 @@ export class Piece {
 
   seek(tick: number): void {
     this.player.place = Math.max(0, tick);
-    if (this.player.isPlaying)
-      void this.player.play(this.playable(), this.bars, this.loop, tick);
+    if (this.player.isPlaying) void this.play(this.player.place);
   }
 
   /** Let what is played follow what is shown. */
-  replay(cut = false): void {
-    this.player.transport.swap(this.playable(), this.bars, this.loop, cut);
+  replay(): void {
+    const { score, bars } = this.playable();
+    this.player.transport.swap(score, bars, this.loop);
   }
 
   toggleLoop(): void {
@@ -270,14 +306,20 @@ export class Piece {
     else this.replay();
   }
 
-  /** The score that sounds: with what has been written so far of a request. */
-  private playable(): Score {
+  /** What sounds: with what has been written so far of a request, and the bars it will have. */
+  private playable(): { score: Score; bars: readonly Bar[] } {
     const { writing } = this;
-    if (!writing?.incoming.length || this.audition) return this.score;
+    if (!writing || this.audition) return { score: this.score, bars: this.bars };
     const stays = this.head.notes.filter((note) => !this.isFading(note));
     const notes = [...stays, ...writing.incoming.map(({ note }) => note)];
     notes.sort((a, b) => a.onset - b.onset);
-    return { ...this.head, parts: writing.parts, notes };
+    const score = { ...this.head, parts: writing.parts, notes };
+    const { task, options, selection } = writing.request;
+    const nNew = task === 'continue' ? Number(options.bars) : 0;
+    return {
+      score,
+      bars: barsOf(score, Math.max(score.n_bars, (selection?.bars?.[1] ?? 0) + nNew)),
+    };
   }
 
   // -- asking
@@ -328,8 +370,9 @@ export class Piece {
   isFading(note: Note): boolean {
     const { writing } = this;
     if (!writing || note.locked || this.audition) return false;
-    const { task, selection } = writing.request;
+    const { task, options, selection } = writing.request;
     if (task === 'accompany' || task === 'harmonise') return false;
+    if (task === 'loop' && (options.parts || options.extend)) return false;
     if (task === 'continue') {
       // What lies behind the place it goes on from gives way.
       const until = selection?.bars?.[1];
@@ -359,7 +402,12 @@ export class Piece {
     const news = notes.filter((note) => !known.has(note.id));
     this.writing = {
       ...writing,
-      parts: parts ?? writing.parts,
+      // Those that were there sound as they did.
+      parts:
+        parts?.map((part, index) => ({
+          ...(writing.parts[index] ?? newPart(0, '')),
+          ...part,
+        })) ?? writing.parts,
       incoming: [...writing.incoming, ...news.map((note) => ({ note, cameAt: now }))],
       bars: new Set([...writing.bars, bar]),
     };
@@ -402,23 +450,44 @@ export class Piece {
     try {
       this.audition = id ? await this.load(id) : null;
       this.select(this.selected);
-      this.replay(true);
+      this.replay();
     } catch (cause) {
       this.notices.error(cause);
     }
   }
 
-  /** The piece and the takes of the newest request, in the order in which they are compared. */
+  /** Hear a take and let it sound: where playing is, or else from a bar before what is new. */
+  async listen(id: string | null): Promise<void> {
+    await this.hear(id);
+    const take = this.audition;
+    if (!take || this.player.isPlaying) return;
+    const around = { first: Math.max(0, take.first_bar - 1), end: take.end_bar };
+    const [from, to] = rangeTicks(this.bars, around);
+    const { place } = this.player;
+    if (!this.isLooping && (place < from || place >= to)) this.player.place = from;
+    await this.play(this.startPlace());
+  }
+
+  /**
+   * The piece and the takes of the newest request, in the order in which they are compared:
+   * those first that are likely liked best.
+   */
   get compared(): (TakeInfo | null)[] {
     const of = this.audition?.job ?? this.takes.at(-1)?.job;
-    return [null, ...this.takes.filter((take) => take.job === of)];
+    return [null, ...bestFirst(this.takes.filter((take) => take.job === of))];
   }
 
   /** Hear the next take at the same place; after the last one the piece as it was. */
   async hearNext(): Promise<void> {
     const { compared } = this;
     const at = compared.findIndex((take) => (take?.id ?? null) === (this.audition?.id ?? null));
-    await this.hear(compared[(at + 1) % compared.length]?.id ?? null);
+    await this.listen(compared[(at + 1) % compared.length]?.id ?? null);
+  }
+
+  /** Hear a take by its number among those compared, or the piece for 0. */
+  async hearNumber(number: number): Promise<void> {
+    const { compared } = this;
+    if (number < compared.length) await this.listen(compared[number]?.id ?? null);
   }
 
   /** Make a take the piece. */
@@ -426,7 +495,7 @@ export class Piece {
     this.audition = null;
     const draft = this.draft();
     this.history = goTo(this.history, this.known(take.parent_revision));
-    this.advance(draft, takeName(take), take.score);
+    this.advance(draft, takeName(take), take.score, take.id);
     this.saver.push({ kind: 'take', draft, take: take.id });
     this.select(this.selected);
   }
@@ -454,6 +523,13 @@ export class Piece {
     }
   }
 
+  /** What a take was asked for, in the words of the page. */
+  requestTitle(take: TakeInfo): string {
+    const task = TASK_TITLES[String(take.recipe.task)] ?? 'Take';
+    const { first_bar: first, end_bar: last } = take;
+    return `${task}, ${sayBars({ first, end: last })}`;
+  }
+
   exportUrl(format: 'mid' | 'wav' | 'flac' | 'stems', parts?: number[]): string {
     const revision = this.saver.lasting(this.history.head);
     return this.api.exportUrl({ project: this.id, revision }, format, parts);
@@ -469,6 +545,17 @@ export class Piece {
     return Math.max(this.bars[this.bars.length - 1].end, ...incoming);
   }
 }
+
+const TASK_TITLES: Readonly<Record<string, string>> = {
+  compose: 'Start',
+  continue: 'Continue',
+  infill: 'Fill',
+  accompany: 'Add a part',
+  rewrite: 'Rewrite',
+  vary: 'Vary',
+  harmonise: 'Find chords',
+  loop: 'Loop',
+};
 
 export const takeName = (take: TakeInfo): string => take.name || `Take ${take.number + 1}`;
 

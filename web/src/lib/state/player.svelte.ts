@@ -50,6 +50,14 @@ export class Player {
     this.transport.metronome = this.metronome;
   }
 
+  /** Let a change of the mix be heard before it is kept. */
+  tryMix(score: Score, part: number, values: { volume?: number; pan?: number }): void {
+    const parts = score.parts.map((known, index) =>
+      index === part ? { ...known, ...values } : known,
+    );
+    this.engine.setVoices(parts);
+  }
+
   preview(score: Score, part: number, pitch: number, velocity = 84): void {
     void this.engine.start().then((isOn) => {
       if (!isOn) return;

@@ -6,11 +6,12 @@ import { Saver, type SaveState } from './saver';
 function savedBy(api: Partial<Api>) {
   const states: SaveState[] = [];
   const stored: [string, string][] = [];
-  const refused: unknown[] = [];
+  const refused: [unknown, string][] = [];
   const saver = new Saver(api as Api, 'p', {
     stored: (draft, id) => stored.push([draft, id]),
     state: (state) => states.push(state),
-    refused: (cause) => refused.push(cause),
+    refused: (cause, change) =>
+      refused.push([cause, change.kind === 'head' ? change.revision : change.draft]),
   });
   return { saver, states, stored, refused };
 }
@@ -58,15 +59,31 @@ describe('the saver', () => {
     vi.useRealTimers();
   });
 
-  it('tells what the server refused and goes on', async () => {
+  it('tells what the server refused, drops what was made upon it, and goes on', async () => {
     const cause = new ApiError('too_many_notes', 'too many', 413);
-    const addRevision: Api['addRevision'] = async () => Promise.reject(cause);
-    const setHead: Api['setHead'] = async () => ({ head: 'r0', score: scoreOf([]) });
-    const { saver, refused, states } = savedBy({ addRevision, setHead });
+    const addRevision = vi.fn<Api['addRevision']>();
+    addRevision.mockRejectedValueOnce(cause).mockResolvedValue({ id: 'r1' });
+    const { saver, refused, stored, states } = savedBy({ addRevision });
     saver.push(revision('draft-1', 'r0'));
-    saver.push({ kind: 'head', revision: 'r0' });
+    saver.push(revision('draft-2', 'draft-1'));
     await saver.settled();
-    expect(refused).toEqual([cause]);
+    expect(refused).toEqual([[cause, 'draft-1']]);
+    expect(addRevision).toHaveBeenCalledTimes(1);
+    saver.push(revision('draft-3', 'r0'));
+    await saver.settled();
+    expect(stored).toEqual([['draft-3', 'r1']]);
     expect(states.at(-1)).toBe('saved');
+  });
+
+  it('waits when it was too fast', async () => {
+    vi.useFakeTimers();
+    const addRevision = vi.fn<Api['addRevision']>();
+    addRevision.mockRejectedValueOnce(new ApiError('too_fast', 'wait', 429));
+    addRevision.mockResolvedValue({ id: 'r1' });
+    const { saver, stored, refused } = savedBy({ addRevision });
+    saver.push(revision('draft-1', 'r0'));
+    await vi.advanceTimersByTimeAsync(5000);
+    expect([stored, refused]).toEqual([[['draft-1', 'r1']], []]);
+    vi.useRealTimers();
   });
 });

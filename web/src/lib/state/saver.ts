@@ -11,13 +11,18 @@ export type Change =
 export type SaveState = 'saved' | 'saving' | 'waiting';
 
 const RETRY_MS = 2000;
+const TOO_MANY_REQUESTS = 429;
+
+/** Whether the same change may be stored a little later. */
+const isForNow = (cause: unknown): boolean =>
+  cause instanceof ApiError && (cause.code === NO_ANSWER || cause.status === TOO_MANY_REQUESTS);
 
 export interface SaverEvents {
   /** A draft got its lasting id. */
   stored(draft: string, id: string): void;
   state(state: SaveState): void;
-  /** The server refused a change; it is dropped. */
-  refused(cause: unknown): void;
+  /** The server refused a change; it is dropped, with all that was made upon it. */
+  refused(cause: unknown, change: Change): void;
 }
 
 export class Saver {
@@ -57,14 +62,15 @@ export class Saver {
         this.queue.shift();
         this.events.state(this.queue.length ? 'saving' : 'saved');
       } catch (cause) {
-        if (cause instanceof ApiError && cause.code === NO_ANSWER) {
+        if (isForNow(cause)) {
           this.events.state('waiting');
           await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
           continue;
         }
-        this.queue.shift();
-        this.events.refused(cause);
-        this.events.state(this.queue.length ? 'saving' : 'saved');
+        const refused = this.queue[0];
+        this.queue.length = 0;
+        this.events.refused(cause, refused);
+        this.events.state('saved');
       }
     }
     this.running = null;

@@ -1,6 +1,6 @@
 /** Everything the page has open: the server, the sound, the piece, and where one is. */
 
-import { ApiError, type Api, type Socket, type Watch } from '../api/client';
+import { ApiError, NO_ANSWER, type Api, type Socket, type Watch } from '../api/client';
 import type { Info, Project, ProjectSummary } from '../api/types';
 import { Notices } from './notices.svelte';
 import { Piece } from './piece.svelte';
@@ -10,6 +10,8 @@ import { Theme } from './theme.svelte';
 export type PageName = 'write' | 'vote' | 'votes' | 'play';
 const PAGES: readonly string[] = ['write', 'vote', 'votes', 'play'];
 const LAST_PROJECT = 'sideman.project';
+/** What the first click asks for comes first; if that is sound, nobody waits for this. */
+const BANK_AFTER_MS = 1000;
 
 export class Studio {
   readonly api: Api;
@@ -30,8 +32,10 @@ export class Studio {
     this.readHash();
     addEventListener('hashchange', () => this.readHash());
     // Browsers let a page sound only after a click or a key; the first one fetches the bank.
+    const fetchBank = () => void this.player.engine.start();
+    const soon = () => setTimeout(fetchBank, this.page === 'play' ? 0 : BANK_AFTER_MS);
     for (const kind of ['pointerdown', 'keydown']) {
-      addEventListener(kind, () => void this.player.engine.start(), { once: true });
+      addEventListener(kind, soon, { once: true });
     }
   }
 
@@ -39,10 +43,21 @@ export class Studio {
     this.socket = this.api.socket({
       message: (message) => this.piece?.receive(message, performance.now() / 1000),
       connected: (isConnected) => {
-        if (isConnected && !this.isConnected) void this.piece?.catchUp();
+        if (isConnected && !this.isConnected) void this.goOn();
         this.isConnected = isConnected;
       },
     });
+    await this.load();
+  }
+
+  /** Go on after the server was away. */
+  private async goOn(): Promise<void> {
+    this.notices.forget(NO_ANSWER);
+    if (this.piece) await this.piece.catchUp();
+    else await this.load();
+  }
+
+  private async load(): Promise<void> {
     await this.attempt(async () => {
       [this.info, this.projects] = await Promise.all([this.api.info(), this.api.projects()]);
       const wanted = localStorage.getItem(LAST_PROJECT);
@@ -83,7 +98,7 @@ export class Studio {
 
   async create(): Promise<void> {
     await this.attempt(async () => {
-      const project = await this.api.createProject({ name: 'Untitled' });
+      const project = await this.api.createProject('Untitled');
       this.show(project);
       this.projects = await this.api.projects();
     });
@@ -100,6 +115,7 @@ export class Studio {
   async upload(files: readonly File[]): Promise<void> {
     for (const file of files) {
       await this.attempt(async () => {
+        this.checkSize(file);
         const project = await this.api.upload(file);
         this.show(project);
         this.projects = await this.api.projects();
@@ -107,6 +123,14 @@ export class Studio {
         location.hash = '#/write';
       });
     }
+  }
+
+  /** Refuse a file that the server would refuse, before it is sent. */
+  private checkSize(file: File): void {
+    const most = this.info?.limits.upload_bytes ?? Infinity;
+    if (file.size <= most) return;
+    const text = `${file.name} is larger than ${most / 1e6} MB, the most that the studio takes. Is it a MIDI file? Of a very long one, open a part.`;
+    throw new ApiError('too_large', text, 0);
   }
 
   async deleteProject(id: string): Promise<void> {

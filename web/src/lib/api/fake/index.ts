@@ -3,7 +3,7 @@
 import { addNotes, deleteNotes, type NewNote } from '../../score/edit';
 import { notesInBars } from '../../score/select';
 import { barsOf } from '../../score/time';
-import { emptyScore, type Part, type Score } from '../../score/types';
+import { emptyScore, newPart, type Part, type Score } from '../../score/types';
 import type { Revision } from '../../score/history';
 import { ApiError, type Api, type Listener } from '../client';
 import type {
@@ -11,14 +11,14 @@ import type {
   Info,
   Job,
   JobRequest,
-  LiveCommand,
-  LiveMessage,
-  LiveNote,
   Project,
+  ProjectSummary,
   SocketMessage,
   Take,
   TakeInfo,
+  TasteProgress,
 } from '../types';
+import { fakeLive, LIVE } from './live';
 import { demoScore, generator, manyNotes, writeBar } from './music';
 
 const BAR_MS = 260;
@@ -33,113 +33,13 @@ interface Stored {
   takes: string[];
 }
 
-const LIVE_SETTINGS: Info['live']['settings'] = [
-  {
-    name: 'memory',
-    help: 'How much of what was played it listens to.',
-    kind: 'number',
-    value: '8',
-    low: 1,
-    high: 64,
-    unit: 'bars',
-    group: 'Listening',
-  },
-  {
-    name: 'answer',
-    help: 'How long it answers.',
-    kind: 'number',
-    value: '4',
-    low: 1,
-    high: 16,
-    unit: 'bars',
-    group: 'Playing',
-  },
-  {
-    name: 'density',
-    help: 'How many notes it plays.',
-    kind: 'number',
-    value: '5',
-    low: 1,
-    high: 9,
-    group: 'Playing',
-  },
-  {
-    name: 'temperature',
-    help: 'How far it strays.',
-    kind: 'number',
-    value: '1.0',
-    low: 0.1,
-    high: 2,
-    group: 'Playing',
-  },
-  {
-    name: 'tempo',
-    help: 'Quarter notes a minute.',
-    kind: 'number',
-    value: '120',
-    low: 40,
-    high: 240,
-    unit: 'bpm',
-    group: 'Time',
-  },
-  {
-    name: 'key',
-    help: 'Which notes it may play.',
-    kind: 'choice',
-    value: 'found',
-    choices: ['found', 'off', 'C major', 'A minor'],
-    group: 'Harmony',
-  },
-  {
-    name: 'overlap',
-    help: 'Whether it may play while you do.',
-    kind: 'switch',
-    value: 'no',
-    group: 'Playing',
-  },
-  {
-    name: 'chart',
-    help: 'Chords it follows, such as Am | F | C | G.',
-    kind: 'text',
-    value: '',
-    group: 'Harmony',
-  },
-];
-
 const INFO: Info = {
   version: '0.0.0',
   bundle: 'fake',
   styles: ['jazz', 'pop', 'classical', 'folk'],
-  tasks: [
-    'compose',
-    'continue',
-    'infill',
-    'accompany',
-    'rewrite',
-    'vary',
-    'harmonise',
-    'chart',
-    'loop',
-  ],
+  tasks: ['compose', 'continue', 'infill', 'accompany', 'rewrite', 'vary', 'harmonise', 'loop'],
   limits: { bars: 1000, notes: 50_000, upload_bytes: 2_000_000, takes: 8 },
-  live: {
-    available: true,
-    modes: [
-      { name: 'answer', help: 'You stop, it answers.' },
-      { name: 'trade', help: 'So many bars each.' },
-      { name: 'accompany', help: 'It plays along.' },
-      { name: 'harmonise', help: 'It follows note by note.' },
-      { name: 'lead', help: 'It goes on alone until you play.' },
-      { name: 'echo', help: 'Your phrase back, changed.' },
-      { name: 'loop', help: 'It keeps a loop and changes it.' },
-    ],
-    settings: LIVE_SETTINGS,
-    actions: [
-      { name: 'again', help: 'Play the last answer again.' },
-      { name: 'forget last', help: 'Forget the last phrase.' },
-      { name: 'forget all', help: 'Forget everything.' },
-    ],
-  },
+  live: LIVE,
 };
 
 const stamp = () => new Date().toISOString();
@@ -155,6 +55,7 @@ class Fake {
     both_bad: 3,
     skip: 1,
   };
+  taste: TasteProgress = { decided: 60, wanted: 50, heard: null, learned: null, message: '' };
   listener: Listener<SocketMessage> | null = null;
   private count = 0;
 
@@ -164,7 +65,14 @@ class Fake {
   }
 
   create(name: string, score: Score): Stored {
-    const root = { id: this.id('r'), parent: null, label: 'Start', created: stamp(), score };
+    const root = {
+      id: this.id('r'),
+      parent: null,
+      take: null,
+      label: 'Start',
+      created: stamp(),
+      score,
+    };
     const stored = {
       id: this.id('p'),
       name,
@@ -206,9 +114,15 @@ class Fake {
     return found;
   }
 
-  commit(stored: Stored, parent: string, label: string, score: Score): string {
+  commit(
+    stored: Stored,
+    parent: string,
+    label: string,
+    score: Score,
+    take: string | null = null,
+  ): string {
     this.score(stored, parent);
-    const revision = { id: this.id('r'), parent, label, created: stamp(), score };
+    const revision = { id: this.id('r'), parent, take, label, created: stamp(), score };
     stored.revisions.push(revision);
     stored.head = revision.id;
     return revision.id;
@@ -260,6 +174,7 @@ class Fake {
         n_notes: writer.notes.length,
         created: stamp(),
         recipe: { task: request.task, seed: request.seed, ...request.options },
+        liking: this.taste.learned && writer.random(),
         score,
       };
       this.takes.set(take.id, take);
@@ -279,6 +194,12 @@ class Fake {
 }
 
 const info = ({ score: _score, ...rest }: Take): TakeInfo => rest;
+const summary = ({ id, name, created }: Stored): ProjectSummary => ({
+  id,
+  name,
+  created,
+  changed: created,
+});
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Which bars of which parts are written, and what stays. */
@@ -308,11 +229,10 @@ const all = (parts: readonly Part[]) => parts.map((_, index) => index);
 
 function partOf(wish: string): Part {
   const text = wish.toLowerCase();
-  if (text.includes('drum')) return { program: 0, is_drum: true, name: 'Drums' };
-  if (text.includes('bass')) return { program: 32, is_drum: false, name: 'Bass' };
-  if (text.includes('chords') || text.includes('pad'))
-    return { program: 4, is_drum: false, name: 'Keys' };
-  return { program: 73, is_drum: false, name: 'Flute' };
+  if (text.includes('drum')) return newPart(0, 'Drums', true);
+  if (text.includes('bass')) return newPart(32, 'Bass');
+  if (text.includes('chords') || text.includes('pad')) return newPart(4, 'Keys');
+  return newPart(73, 'Flute');
 }
 
 export function fakeApi(): Api {
@@ -321,15 +241,8 @@ export function fakeApi(): Api {
   fake.create(size ? `${size} notes` : 'Late train', size ? manyNotes(size) : demoScore());
   return {
     info: async () => INFO,
-    projects: async () =>
-      [...fake.projects.values()].map(({ id, name, created }) => ({
-        id,
-        name,
-        created,
-        changed: created,
-      })),
-    createProject: async ({ name = 'Untitled', score = emptyScore() }) =>
-      fake.project(fake.create(name, score)),
+    projects: async () => [...fake.projects.values()].map(summary),
+    createProject: async (name) => fake.project(fake.create(name, emptyScore())),
     async upload(file) {
       if (!/\.midi?$/i.test(file.name)) {
         const message = `${file.name} is not a MIDI file; drop a file that ends in .mid`;
@@ -389,6 +302,7 @@ export function fakeApi(): Api {
         take.parent_revision,
         `Take ${take.number + 1}`,
         take.score,
+        take.id,
       );
       return { id: revision, score: take.score };
     },
@@ -405,11 +319,20 @@ export function fakeApi(): Api {
     },
     votes: async () => fakeSummary(fake),
     votesUrl: () => '/fake/votes.jsonl',
+    async learnTaste() {
+      fake.taste = { ...fake.taste, heard: 0 };
+    },
+    async forgetTaste() {
+      fake.taste = { ...fake.taste, heard: null, learned: null };
+    },
     socket(listener) {
       fake.listener = listener;
       listener.connected(true, '');
       return { send: () => undefined, close: () => undefined };
     },
+    keepRecording: async () => summary(fake.create('What we played', demoScore())),
+    deleteRecording: async () => undefined,
+    recordingUrl: (id, format) => `/fake/${id}.${format}`,
     live: fakeLive,
   };
 }
@@ -428,7 +351,17 @@ function fakePair(fake: Fake) {
   return { id, prompt, left: answer(seed), right: answer(seed + 1000) };
 }
 
+/** Each look at it finds the listening a few votes further. */
+function fakeTaste({ decided, wanted, heard, learned, message }: TasteProgress): TasteProgress {
+  if (heard === null) return { decided, wanted, heard, learned, message };
+  const further = heard + 15;
+  if (further < decided) return { decided, wanted, heard: further, learned, message };
+  const found = { votes: decided, rate: 0.68, low: 0.56, high: 0.79 };
+  return { decided, wanted, heard: null, learned: found, message };
+}
+
 function fakeSummary(fake: Fake) {
+  fake.taste = fakeTaste(fake.taste);
   const votes = Object.values(fake.answers).reduce((a, b) => a + b, 0);
   return {
     votes,
@@ -481,81 +414,6 @@ function fakeSummary(fake: Fake) {
     ],
     repeats: { n: 4, same: 3, rate: 0.75, low: 0.3, high: 0.95 },
     median_seconds: 21.4,
-  };
-}
-
-/** A partner that answers each phrase an octave higher, one bar later. */
-function fakeLive(listener: Listener<LiveMessage>) {
-  const notes: LiveNote[] = [];
-  const now = () => performance.now() / 1000;
-  const settings: Record<string, string> = Object.fromEntries(
-    LIVE_SETTINGS.map(({ name, value }) => [name, value]),
-  );
-  let mode = 'answer';
-  const held = new Map<number, LiveNote>();
-  const timer = setInterval(() => {
-    for (const note of notes) {
-      if (note.state === 'heard') continue;
-      const due = note.begin - now();
-      if (due < 0.05 && note.state !== 'sounded') {
-        note.state = 'sounded';
-        const { id, pitch, velocity, channel, begin, end } = note;
-        listener.message({ type: 'play', id, pitch, velocity, channel, begin, end });
-      } else if (due < 0.5 && note.state === 'planned') note.state = 'committed';
-    }
-    for (const note of held.values()) note.end = now();
-    const beat = 0.5;
-    const firstBeat = Math.floor((now() - 6) / beat);
-    listener.message({
-      type: 'view',
-      now: now(),
-      mode,
-      settings,
-      notes: notes.filter((note) => note.end > now() - 8).map((note) => ({ ...note })),
-      beats: Array.from({ length: 28 }, (_, index) => ({
-        at: (firstBeat + index) * beat,
-        is_bar: (firstBeat + index) % 4 === 0,
-      })),
-      meters: [
-        { name: 'on time', value: 99.8, unit: '%', is_good: true },
-        { name: 'response', value: 24, unit: 'ms', is_good: true },
-        { name: 'lateness p99', value: 1.4, unit: 'ms', is_good: true },
-        { name: 'plan ahead', value: 2, unit: 'bars', is_good: true },
-        { name: 'fallbacks', value: 0, unit: '', is_good: true },
-      ],
-    });
-  }, 50);
-  listener.connected(true, '');
-  let count = 0;
-  return {
-    send(command: LiveCommand) {
-      if (command.type === 'on') {
-        const begin = now();
-        const { pitch, velocity } = command;
-        const note: LiveNote = {
-          id: ++count,
-          pitch,
-          velocity,
-          channel: 0,
-          begin,
-          end: begin,
-          state: 'heard',
-        };
-        held.set(pitch, note);
-        notes.push(note);
-      } else if (command.type === 'off') {
-        const note = held.get(command.pitch);
-        held.delete(command.pitch);
-        if (!note) return;
-        const begin = note.begin + 2;
-        const end = begin + Math.max(0.15, note.end - note.begin);
-        const pitch = note.pitch + (count % 2 ? 7 : 12);
-        notes.push({ ...note, id: ++count, pitch, channel: 1, begin, end, state: 'planned' });
-      } else if (command.type === 'set') {
-        if (command.name === 'mode') mode = command.text;
-        else settings[command.name] = command.text;
-      } else if (command.type === 'act' && command.action === 'panic') notes.length = 0;
-    },
-    close: () => clearInterval(timer),
+    taste: fake.taste,
   };
 }

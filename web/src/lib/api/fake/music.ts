@@ -1,7 +1,7 @@
 /** Music for the fake: a piece to begin with, and bars that a writer makes up. */
 
 import type { NewNote } from '../../score/edit';
-import { TPQ, type Note, type Part, type Score } from '../../score/types';
+import { newPart, TPQ, type Note, type Part, type Score } from '../../score/types';
 
 const BAR = 4 * TPQ;
 
@@ -109,10 +109,10 @@ export function writeBar(
 
 export function demoScore(nBars = 8): Score {
   const parts: Part[] = [
-    { program: 66, is_drum: false, name: 'Tenor sax' },
-    { program: 4, is_drum: false, name: 'Electric piano' },
-    { program: 32, is_drum: false, name: 'Double bass' },
-    { program: 32, is_drum: true, name: 'Drums' },
+    newPart(66, 'Tenor sax'),
+    newPart(4, 'Electric piano'),
+    newPart(32, 'Double bass'),
+    newPart(32, 'Drums', true),
   ];
   const random = generator(7);
   const notes: Note[] = [];
