@@ -10,6 +10,7 @@ from sideman.engine.chart import Chart, chart_chords, chart_text, parse_chart
 from sideman.engine.rhythm import parse_metre
 from sideman.errors import EngineError
 from sideman.score.harmony import NO_CHORD, QUALITIES, Chord, chord_symbol
+from sideman.score.time import MAX_BARS
 from sideman.tokens.grid import FINEST_BEAT
 from sideman.tokens.vocabulary import BAR_TICKS_OF, BEAT_TICKS_OF, NUMERATOR_OF
 
@@ -64,6 +65,7 @@ def test_chart_is_read_as_it_is_written(chart):
         ("Am F x3 | C", "Am F | Am F | Am F | C"),
         ("(Am | F)x2 | C", "Am | F | Am | F | C"),
         ("C | (Am F) x 2", "C | Am F | Am F"),
+        ("Am   F  x  2  |  C", "Am F | Am F | C"),
         ("(Am | F)x2 (C | %)x2", "Am | F | Am | F | C | C | C | C"),
         ("(A:(b3,5) | C)x2", "Am | C | Am | C"),
     ],
@@ -87,6 +89,7 @@ def test_chart_is_understood_as_people_type_it(text, plain):
         ("(Am | F", r"bar 1 of the chart: '\(Am' repeats nothing; write Am x4"),
         ("Am | F)x2", r"bar 2 of the chart: 'F\)x2' repeats nothing"),
         ("((Am)x2 | F)x2", r"bar 1 of the chart: '\(Am' repeats nothing"),
+        ("(Am | (F)x2)x2", r"bar 1 of the chart: '\(Am' repeats nothing; .* not nested"),
         ("Am x100", "bar 1 of the chart: 'x100' repeats nothing; .* up to x99"),
         ("(Am)x3 | F x2 | H", "bar 6 of the chart: chord is 'H'"),
     ],
@@ -95,6 +98,40 @@ def test_wrong_chart_names_the_bar(text, message):
     """In sixteen bars one looks for a typo long."""
     with pytest.raises(EngineError, match=message):
         parse_chart(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n".join(["C x99"] * 202 + ["C x3"]),
+        "(C x99 | C x99)x99 (C x99)x99",
+        f"({' | '.join(['C x99'] * 2_000)})x99",
+    ],
+)
+def test_a_chart_does_not_become_millions_of_bars(text):
+    """Repeats in repeats make them of a line; somebody else's studio has to read that."""
+    with pytest.raises(EngineError, match="the chart has more than 20000 bars"):
+        parse_chart(text)
+
+
+def test_a_chart_may_be_as_long_as_a_score():
+    """Up to the last bar."""
+    text = "\n".join(["C x99"] * 202 + ["C x2"])
+    assert len(parse_chart(text).bars) == MAX_BARS
+
+
+@pytest.mark.parametrize("filler", [" ", "|", "\t", " |\n"])
+def test_a_chart_may_have_room_in_it(filler):
+    """Ten thousand times a blank or a line must not take a hundred million looks."""
+    chart = parse_chart(f"(C{filler * 10_000}|D)x99")
+    assert len(chart.bars) == 2 * 99
+
+
+@pytest.mark.parametrize("filler", ["(", " (", ") ", " (C)  ", "(C) ", " ) x"])
+def test_a_chart_full_of_brackets_is_refused(filler):
+    """Each might be one of a group: they are not all tried with each other."""
+    with pytest.raises(EngineError, match="bar 1 of the chart"):
+        parse_chart("C" + filler * 5_000 + "D")
 
 
 @pytest.mark.parametrize(

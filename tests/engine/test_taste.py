@@ -249,6 +249,16 @@ def test_how_many_are_kept_of_how_many_may_be_said(request_with, tmp_path):
     assert json.loads(read_recipe(report.path) or "")["takes"] == 3
 
 
+def test_how_many_would_be_drawn_is_refused_in_the_numbers_that_were_said(
+    request_with, tmp_path
+):
+    """Nobody wrote 80."""
+    with pytest.raises(
+        EngineError, match=r"takes is 20, each the best of 4: 80 would be drawn"
+    ):
+        write_takes(request_with(takes=20), tmp_path / "best.mid")
+
+
 def test_new_bars_alone_are_judged_by_what_came_before(request_with, tmp_path):
     """The same take is best, whether what was known is left out of the file or not."""
     (whole,) = write_takes(request_with(), tmp_path / "whole.mid")

@@ -147,3 +147,23 @@ def test_what_goes_wrong_is_told_to_all():
         return True
 
     assert all(all_at_once(shared, [fail, fail, fail]))
+
+
+def test_what_cannot_be_shared_out_is_told_to_all():
+    """As when a model answers less than it was asked for."""
+
+    class Silent:
+        def run(self, _names, _feeds, /):
+            return []
+
+    shared = Together(Silent())
+    feeds = {
+        name: np.zeros((1, 1)) for name in ("ids", "temperature", "top_k", "top_p", "min_p")
+    }
+
+    def fail():
+        with pytest.raises(ValueError, match="shorter"):
+            shared.run(("chosen",), feeds)
+        return True
+
+    assert all(all_at_once(shared, [fail, fail, fail]))

@@ -106,6 +106,7 @@ def test_correction_never_makes_anything_surer(p_values):
     [
         ("{", "line 2: this is no vote"),
         ("[]", "line 2: this is no vote"),
+        ("[" * 100_000, "line 2: this is no vote"),
         (json.dumps({"id": "p1"}), "line 2: this is no vote"),
         (json.dumps(line(1, "louder")), "line 2: the answer is 'louder'; known are left"),
     ],
@@ -116,4 +117,13 @@ def test_what_is_no_vote_is_refused_by_its_line(text, said, tmp_path):
     path.write_text(f"\n{text}\n")
 
     with pytest.raises(EvaluationError, match=said):
+        read_votes(path)
+
+
+def test_what_is_no_text_is_refused_in_one_line(tmp_path):
+    """Somebody names the song in place of the votes."""
+    path = tmp_path / "song.mid"
+    path.write_bytes(b"MThd\x00\x00\x00\x06\xff\x80")
+
+    with pytest.raises(EvaluationError, match=r"song.mid' is no text; name the file of votes"):
         read_votes(path)

@@ -179,7 +179,7 @@ class TellingFeed:
 class ToldQueue:
     """A queue of jobs that are done when the test says so; answers add one note."""
 
-    def __init__(self, database, _projects, _config) -> None:
+    def __init__(self, database, _projects, _config, _taste) -> None:
         self.store = JobStore(database)
         self.cancelled: list[str] = []
         self.asked: list[dict[str, Any]] = []
@@ -206,6 +206,7 @@ class ToldQueue:
 
     def cancel(self, job):
         """Note it."""
+        self.store.cancel(job)
         self.cancelled.append(job)
 
     def get(self, job):

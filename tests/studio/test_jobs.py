@@ -6,11 +6,13 @@ from collections import deque
 from queue import Empty, SimpleQueue
 
 import pytest
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from sideman.errors import EngineError, StudioError
 from sideman.studio import jobs as module
 from sideman.studio.jobs import JobLimits, Jobs
 from sideman.studio.limits import LimitReached
+from sideman.studio.schemas import job_info
 from sideman.studio.score_json import empty_json
 from sideman.studio.store.database import Database, file_url
 from sideman.studio.store.jobs import JobStore
@@ -124,6 +126,10 @@ class Studio:
         """Return what is stored of its state."""
         return self.jobs.get(job)[0].state
 
+    def told(self, job):
+        """Return what the page is told of a job."""
+        return job_info(*self.jobs.get(job)).model_dump()
+
     def until_given(self, n):
         """Wait until so many jobs were begun; return them."""
         until(lambda: len(self.actors.given) >= n)
@@ -204,14 +210,12 @@ def test_positions_say_how_many_come_before(studio):
     project = studio.project()
     first, second, third = (studio.ask(project, client) for client in ("ann", "ann", "bob"))
     studio.until_given(1)
-    until(
-        lambda: [studio.jobs.info(j)["position"] for j in (first, second, third)] == [0, 1, 0]
-    )
+    until(lambda: [studio.told(j)["position"] for j in (first, second, third)] == [0, 1, 0])
 
-    assert studio.jobs.info(first)["state"] == "running"
+    assert studio.told(first)["state"] == "running"
     assert (studio.jobs.queue_length, studio.jobs.n_running) == (2, 1)
     studio.actors.say(Finished(first, ()))
-    until(lambda: studio.jobs.info(second)["position"] == 0)
+    until(lambda: studio.told(second)["position"] == 0)
 
 
 def test_too_much_at_once_is_refused(studio):
@@ -276,7 +280,7 @@ def test_a_job_whose_writer_dies_is_written_again_once(studio):
     studio.actors.say(Lost(job, "the process that wrote it died (signal 9)"))
     studio.until_state(job, "failed")
 
-    assert studio.jobs.info(job)["message"] == (
+    assert studio.told(job)["message"] == (
         "the process that wrote it died (signal 9), 2 times; ask for less"
     )
 
@@ -288,7 +292,7 @@ def test_what_cannot_be_written_says_why(studio):
     studio.actors.say(Refused(job, "the score has no note; there is nothing to continue"))
     studio.until_state(job, "failed")
 
-    assert studio.jobs.info(job)["message"].startswith("the score has no note")
+    assert studio.told(job)["message"].startswith("the score has no note")
 
 
 def test_a_job_that_takes_too_long_ends_with_its_full_bars(url, monkeypatch):
@@ -306,8 +310,8 @@ def test_a_job_that_takes_too_long_ends_with_its_full_bars(url, monkeypatch):
     studio.until_state(slow, "done")
 
     assert studio.actors.abandoned == [deaf]
-    assert "it took more than 0 s; ask for fewer bars" in studio.jobs.info(deaf)["message"]
-    assert "the bars that were full are kept" in studio.jobs.info(slow)["message"]
+    assert "it took more than 0 s; ask for fewer bars" in studio.told(deaf)["message"]
+    assert "the bars that were full are kept" in studio.told(slow)["message"]
     studio.close()
 
 
@@ -320,7 +324,7 @@ def test_a_model_that_cannot_be_used_is_said_at_once(studio):
     studio.actors.say(Broken("the bundle is damaged; copy it anew"))
     studio.until_state(second, "failed")
 
-    assert studio.jobs.info(second)["message"] == "the bundle is damaged; copy it anew"
+    assert studio.told(second)["message"] == "the bundle is damaged; copy it anew"
     with pytest.raises(StudioError, match="the bundle is damaged"):
         studio.ask(project)
     studio.actors.n = 2
@@ -342,6 +346,96 @@ def test_a_piece_that_is_removed_takes_its_jobs_along(studio):
     assert studio.actors.given[-1].job == job
     with pytest.raises(Unknown):
         studio.jobs.get(waits)
+
+
+class Absence:
+    """A database that is away, or that refuses what it is told, while a test wants it."""
+
+    def __init__(self, method, error):
+        self.method = method
+        self.error = error
+        self.is_over = False
+        self.n_asked = 0
+
+    def __call__(self, *args):
+        """Refuse, or do what is asked for."""
+        if self.is_over:
+            return self.method(*args)
+        self.n_asked += 1
+        raise self.error
+
+
+def test_while_the_database_is_away_everybody_keeps_their_place(studio, monkeypatch):
+    """It is started anew at times; what was asked for is written after that, in its order."""
+    monkeypatch.setattr(module, "LOOK_S", 0.01)
+    project = studio.project()
+    studio.actors.n = 0
+    jobs = [studio.ask(project, client) for client in ("ann", "ann", "bob")]
+    away = Absence(studio.projects.revision, OperationalError("", {}, Exception("no answer")))
+    monkeypatch.setattr(studio.projects, "revision", away)
+    studio.actors.n = 1
+    studio.actors.wake()
+    until(lambda: away.n_asked >= 3)
+    assert studio.jobs.queue_length == 3
+    away.is_over = True
+    for n in range(1, 4):
+        studio.actors.say(Finished(studio.until_given(n)[-1], ()))
+    for job in jobs:
+        studio.until_state(job, "done")
+
+    assert [work.job for work in studio.actors.given] == [jobs[0], jobs[2], jobs[1]]
+
+
+def test_a_piece_that_cannot_be_read_costs_only_its_own_job(studio, monkeypatch):
+    """What is wrong is said without the words of a database."""
+    project = studio.project()
+    studio.actors.n = 0
+    broken, other = studio.ask(project), studio.ask(project)
+    damaged = Absence(
+        studio.projects.revision, DatabaseError("SELECT", {}, Exception("page 7"))
+    )
+    monkeypatch.setattr(studio.projects, "revision", damaged)
+    monkeypatch.setattr(studio.jobs._feed, "close", lambda _: setattr(damaged, "is_over", True))
+    studio.actors.n = 1
+    studio.actors.wake()
+    studio.until_state(broken, "failed")
+
+    assert studio.until_given(1) == [other]
+    message = studio.told(broken)["message"]
+    assert message == "the piece cannot be read; it may have been removed"
+
+
+def test_takes_that_cannot_be_stored_are_written_again_later(studio, monkeypatch):
+    """Whoever waits is told in plain words, and the next start finds the job."""
+    job = studio.ask(studio.project())
+    studio.until_given(1)
+    finish = studio.jobs._store.finish
+    full = Absence(finish, DatabaseError("INSERT", {}, Exception("disk full")))
+    monkeypatch.setattr(studio.jobs._store, "finish", full)
+    row = studio.jobs.get(job)[0]
+    studio.actors.say(Finished(job, (take(),)))
+    until(lambda: row.state == "failed")
+
+    assert row.message.startswith("the takes cannot be stored; they are written again")
+    assert [left.id for left in JobStore(studio.database).unfinished()] == [job]
+
+
+def test_nothing_is_begun_while_the_studio_closes(url):
+    """It would be put back by nobody, and cost the job an attempt."""
+
+    class Late(Actors):
+        @property
+        def n_free(self):
+            return int(late.jobs._is_closed)
+
+    late = Studio(url, actors=Late())
+    job = late.ask(late.project())
+    late.close()
+
+    assert not late.actors.given
+    database = Database(url)
+    assert JobStore(database).get(job).attempts == 0
+    database.close()
 
 
 # ---------------------------------------------------------------- the server is killed
@@ -384,7 +478,7 @@ def test_a_job_that_never_ends_is_given_up(url):
 
     after = Studio(url)
     assert after.state(job) == "failed"
-    assert "was begun 4 times and never ended" in after.jobs.info(job)["message"]
+    assert "was begun 4 times and never ended" in after.told(job)["message"]
     assert not after.actors.given
     after.close()
 

@@ -1,6 +1,7 @@
 """Each limit has a number, a code, and a line that says what to do."""
 
 import threading
+from typing import Any
 
 import pytest
 from starlette.websockets import WebSocketDisconnect
@@ -85,7 +86,18 @@ def test_what_is_written_does_not_make_a_piece_too_long(open_studio, ask, proble
     """Else a take could not be kept."""
     studio = open_studio(limits={"bars": 12})
     assert ask(studio, options={"bars": "4"}).status_code == 201
-    assert problem(ask(studio, options={"bars": "5"}), 422)[0] == "too_many_bars"
+    too_long: list[dict[str, Any]] = [
+        {"options": {"bars": "5"}},
+        {"options": {}},
+        {"options": {"bars": "10-13"}},
+        {"options": {"bars": "6"}, "selection": {"bars": [5, 7]}},
+    ]
+    for wish in too_long:
+        assert problem(ask(studio, **wish), 422)[0] == "too_many_bars"
+    assert ask(studio, options={"bars": "10-12"}).status_code == 201
+    behind = {"options": {"bars": "5"}, "selection": {"bars": [5, 7]}}
+    assert ask(studio, **behind).status_code == 201
+    assert ask(studio, task="infill", options={"bars": "7"}).status_code == 201
 
 
 def test_what_the_queue_does_not_take_is_a_refusal(studio, ask, problem):

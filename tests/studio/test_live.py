@@ -1,5 +1,6 @@
 """Playing on a page: keys go in, sound comes out and ends, whoever goes or dies."""
 
+import asyncio
 import os
 import queue
 import signal
@@ -29,6 +30,7 @@ from sideman.studio import playing
 from sideman.studio.limits import Limits
 from sideman.studio.page_port import PagePort
 from sideman.studio.playing import (
+    MOST_SETTING,
     PAGE_CHANNEL,
     Partner,
     Screen,
@@ -38,7 +40,7 @@ from sideman.studio.playing import (
     page_preset,
     view_message,
 )
-from sideman.studio.recordings import Recordings, UnknownRecording
+from sideman.studio.recordings import CHECK_BYTES_EVERY, Recordings, UnknownRecording
 from sideman.studio.routes import live
 from sideman.studio.schemas import Begin
 
@@ -187,6 +189,7 @@ def test_voices_and_settings_of_a_page_differ_from_its_preset():
         ({"voices": ["auto:piano"] * 9}, "voices"),
         ({"voices": [f"v{n}=auto:piano" for n in range(9)]}, "8 may play"),
         ({"settings": {"tempo": "soon"}}, "tempo"),
+        ({"settings": {"chords": "C | " * 1_000}}, "too long"),
     ],
 )
 def test_whom_a_page_cannot_play_with_is_said(wish, named):
@@ -345,6 +348,17 @@ def test_settings_and_actions_are_those_of_the_registry(partner):
     assert "tempo" in partner.told.get(timeout=PATIENCE_S)["message"]
 
 
+def test_a_setting_that_is_too_long_is_not_even_read(partner, monkeypatch):
+    """A chart of 64 KB would keep everybody waiting; the music goes on."""
+    monkeypatch.setattr(playing, "wished", lambda *_said: pytest.fail("it was read"))
+    partner.hear({"type": "set", "name": "chords", "text": "C" * MOST_SETTING})
+    partner.hear({"type": "act", "action": "x" * (MOST_SETTING + 1)})
+    assert partner.workers.told == []
+
+    partner.workers.events.put(news())
+    assert "too long" in partner.told.get(timeout=PATIENCE_S)["message"]
+
+
 @pytest.mark.parametrize(
     "said",
     [
@@ -442,6 +456,79 @@ def test_of_recordings_only_so_many_are_kept_and_none_that_is_empty(recordings, 
     assert kept == set(ids[2:4])
     with pytest.raises(UnknownRecording):
         recordings.score(ids[0])
+
+
+@pytest.fixture
+def keep(recordings, tmp_path):
+    """Return a function that leaves a recording of a click and so many notes, of some age."""
+    going_on = []
+
+    def keep(n_notes, age, *, is_closed=True):
+        recording = recordings.begin(page_preset(begin(), 8), BUNDLE, 0.0)
+        recording.take(Sent((Timed(0.0, NoteOn(9, 76, 70)),), 0.0))
+        play(recording, [60] * n_notes, 0.0)
+        path = tmp_path / "played" / f"{recording.id}.session"
+        os.utime(path, (1000 - age, 1000 - age))
+        if is_closed:
+            recording.close()
+        else:
+            going_on.append(recording)
+        return path
+
+    yield keep
+    for recording in going_on:
+        recording.close()
+
+
+def test_what_a_killed_studio_left_without_notes_goes_before_music(keep, tmp_path):
+    """Twenty-four starts of a page must not cost an evening."""
+    music = [keep(1, age=9), keep(2, age=8)]
+    empty = keep(0, age=1, is_closed=False)
+    after_the_kill = Recordings(tmp_path / "played", Limits(recordings=3))
+
+    after_the_kill.begin(page_preset(begin(), 8), BUNDLE, 0.0).close()
+
+    assert not empty.exists()
+    assert all(path.exists() for path in music)
+
+
+def test_a_recording_that_goes_on_makes_no_room(keep):
+    """Whoever plays longest began first; it must not cost them what they play."""
+    going_on = [keep(n, age=9 - n, is_closed=False) for n in range(2)]
+    ended = keep(1, age=0)
+
+    going_on += [keep(0, age=0, is_closed=False) for _ in range(2)]
+
+    assert not ended.exists()
+    assert all(path.exists() for path in going_on)
+
+
+def test_a_recording_that_is_deleted_does_not_stop_the_music(recordings):
+    """Somebody who knows its name takes it away while it is written."""
+    recording = recordings.begin(page_preset(begin(), 8), BUNDLE, 0.0)
+    recordings.remove(recording.id)
+
+    for _ in range(CHECK_BYTES_EVERY):
+        recording.take(Heard(()))
+
+    assert recording.end == "the recording was deleted"
+    recording.close()
+
+
+def test_who_cannot_begin_leaves_no_recording(recordings, monkeypatch, tmp_path):
+    """It would count among those that are kept."""
+
+    def refuse(*_said, **_more):
+        msg = "no process can be started"
+        raise LiveError(msg)
+
+    monkeypatch.setattr(playing, "Workers", refuse)
+    seat = Seat(None, BUNDLE, recordings, lambda _said: None, most_voices=8)
+
+    with pytest.raises(LiveError, match="no process"):
+        seat.begin(begin())
+
+    assert list((tmp_path / "played").iterdir()) == []
 
 
 def test_playing_goes_on_where_nothing_can_be_written(recordings, monkeypatch):
@@ -578,6 +665,30 @@ def test_a_page_begins_with_whom_it_likes(studio, seats):
             socket.send_json({"type": "begin", "preset": preset})
             assert socket.receive_json() == {"type": "begun", "preset": preset}
     assert len(seats) == 1
+
+
+def test_settings_keep_nobody_waiting_and_their_place(studio, seats, monkeypatch):
+    """Reading a chart takes a moment, in which others play; what is said later comes later."""
+
+    def hear(self, said):
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            where = "thread"
+            time.sleep(0.01)
+        else:
+            where = "loop"
+        self.tell({"type": said["type"], "where": where})
+
+    monkeypatch.setattr(ToldSeat, "hear", hear)
+    kinds = ["set", "on", "act", "off", "set", "set", "ping"]
+    with studio.websocket_connect("/api/live") as socket:
+        for kind in kinds:
+            socket.send_json({"type": kind})
+        heard = [socket.receive_json() for _ in kinds]
+
+    assert [each["type"] for each in heard] == kinds
+    assert {each["type"] for each in heard if each["where"] == "thread"} == {"set", "act"}
 
 
 def test_a_page_that_says_what_it_may_not_has_to_go(studio, seats):

@@ -3,6 +3,7 @@
 import sys
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -121,8 +122,7 @@ def test_a_replica_writes_several_jobs_at_the_same_time(writers):
         writers.end_job(job)
     until(writers, *long_ones)
 
-    assert isinstance(events[-1], Finished)
-    assert not [event for event in events[:-1] if isinstance(event, Finished)]
+    assert [event.job for event in events if isinstance(event, Finished)] == ["short"]
 
 
 def test_a_replica_stops_when_it_is_told_to(writers):
@@ -152,6 +152,17 @@ def test_a_replica_that_dies_loses_its_job_and_is_replaced(writers):
 
 
 @pytest.mark.slow
+def test_who_knows_what_is_stopped_comes_back_when_its_node_dies(writers):
+    """Else no job could be stopped, nor be written, until the studio is started anew."""
+    writers._ray.kill(writers._stops, no_restart=False)
+    writers.give(work("long", 1000))
+    until(writers, "long", kinds=(Wrote,))
+    writers.end_job("long")
+
+    assert isinstance(until(writers, "long")[-1], Finished)
+
+
+@pytest.mark.slow
 def test_studios_share_a_cluster(writers, tiny_bundles):
     """Each has its own replicas; what one that was killed has left is taken off."""
     killed, again = (RayWriters(tiny_bundles["fp32"], 1, "another studio") for _ in range(2))
@@ -174,6 +185,25 @@ def test_a_cluster_without_room_is_told(writers, monkeypatch):
 
     with pytest.raises(StudioError, match="9 writers need a processor each"):
         RayWriters(None, 9, "a large studio").start()
+
+
+def test_a_cluster_that_lets_nobody_in_is_told_in_one_line(monkeypatch):
+    """As one does whose secret is another."""
+
+    class RayError(Exception):
+        """What Ray raises."""
+
+    def init(**_):
+        msg = "the token is wrong\n  see RAY_AUTH_TOKEN"
+        raise RayError(msg)
+
+    ray = SimpleNamespace(
+        is_initialized=lambda: False, init=init, exceptions=SimpleNamespace(RayError=RayError)
+    )
+    monkeypatch.setattr(ray_engine, "_ray", lambda: (ray, None))
+
+    with pytest.raises(StudioError, match=r"the token is wrong see RAY_AUTH_TOKEN$"):
+        RayWriters(None, 1).start()
 
 
 def test_a_studio_has_a_name_of_its_own(tmp_path):

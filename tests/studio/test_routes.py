@@ -193,7 +193,8 @@ def test_a_request_is_stored_as_it_was_said(studio, ask, project):
     ("change", "status", "wanted"),
     [
         ({"task": "fly"}, 422, "there is no task 'fly'"),
-        ({"options": {"bars": "many"}}, 201, ""),
+        ({"options": {"bars": "many"}}, 422, "bars is 'many'"),
+        ({"task": "infill", "options": {"bars": "many"}}, 201, ""),
         ({"options": {"temprature": 1}}, 422, "did you mean 'temperature'"),
         ({"revision": "77777"}, 409, "there is no revision 77777"),
         ({"selection": {"bars": [7, 99]}}, 422, "the piece has 8"),

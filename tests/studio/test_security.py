@@ -289,6 +289,7 @@ def test_tokens_cannot_be_tried_out(open_studio, problem, by_link):
     assert int(reply.headers["retry-after"]) > 0
     attacker.cookies = inside.cookies
     assert attacker.get("/api/projects").status_code == 200
+    assert attacker.get("/", params={"token": TOKEN}).status_code == 200
 
 
 def test_many_who_know_the_token_come_in_at_once(shared):

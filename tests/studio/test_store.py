@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -15,7 +15,7 @@ from sideman.studio.store.database import Database, file_url
 from sideman.studio.store.jobs import CANCELLED, DONE, FAILED, QUEUED, RUNNING, JobStore
 from sideman.studio.store.problems import Unknown, UnknownPair, UnknownRevision
 from sideman.studio.store.projects import Projects
-from sideman.studio.store.tables import Base, PairRow
+from sideman.studio.store.tables import Base, JobRow, PairRow
 from sideman.studio.store.votes import Votes
 
 
@@ -178,6 +178,21 @@ def test_a_job_that_is_cancelled_stays_so_whoever_works_on_it(projects, jobs, pi
     jobs.cancel(other)
     assert [jobs.get(each).state for each in (job, other)] == [CANCELLED, DONE]
     assert len(jobs.takes(job)) == 1
+
+
+def test_a_cancel_waits_for_whoever_ends_the_job(database, projects, jobs, piece):
+    """What has ended stays as it ended, also if that is stored at the same moment."""
+    job = asked(jobs, projects.create("Song", piece)).id
+    with ThreadPoolExecutor(1) as pool:
+        with database.writing() as session:
+            row = session.get(JobRow, job, with_for_update=True)
+            row.state = DONE
+            session.flush()
+            cancelling = pool.submit(jobs.cancel, job)
+            wait([cancelling], timeout=0.2)
+            assert not cancelling.done()
+        cancelling.result(timeout=10)
+    assert jobs.get(job).state == DONE
 
 
 def test_a_used_take_is_a_revision_of_what_it_was_asked_of(projects, jobs, piece):

@@ -7,13 +7,14 @@ import pytest
 
 from sideman.engine.taste import BEST_OF, Ear, Taste, read_taste, write_taste
 from sideman.evaluate.preferences import FEWEST_VOTES
+from sideman.evaluate.votes import differences
 from sideman.score.plain import score_of
 from sideman.studio import tastes
 from sideman.studio.jobs import Jobs
 from sideman.studio.pairs import Pairs
 from sideman.studio.store.jobs import DONE
 from sideman.studio.store.tables import PairRow
-from sideman.studio.votes import differences, summary
+from sideman.studio.votes import summary
 from sideman.studio.worker import Finished, Work, Writer
 
 PATIENCE_S = 120.0

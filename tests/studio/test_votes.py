@@ -8,9 +8,10 @@ import pytest
 
 from sideman.errors import EngineError
 from sideman.evaluate.listening import sign_test, wilson_interval
+from sideman.evaluate.votes import differences
 from sideman.studio.pairs import CONTESTED, Pairs
 from sideman.studio.store.tables import PairRow, VoteRow, new_id, now
-from sideman.studio.votes import differences, export_lines, summary
+from sideman.studio.votes import export_lines, summary
 
 SIDES = ("left", "right")
 

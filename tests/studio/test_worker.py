@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -157,6 +158,31 @@ def test_what_is_full_when_it_is_stopped_is_kept(writer):
         assert 4 == take.first_bar < take.end_bar < 68
         assert all(note["onset"] < take.end_bar * BAR for note in take.score["notes"])
     assert none == ()
+
+
+def test_who_stops_while_takes_are_heard_gets_them_at_once(writer, monkeypatch):
+    """The next one is not heard any more: it takes longer than a writer may take to stop."""
+    heard = []
+
+    class SlowEar:
+        def __init__(self, *_, **__):
+            pass
+
+        def hear(self, score, _known):
+            heard.append(score)
+            wire.patience = 0
+            return 0.5
+
+    class Likes:
+        def like(self, heard):
+            return heard
+
+    monkeypatch.setattr("sideman.studio.worker.Ear", SlowEar)
+    wire = Wire()
+    finished = writer.write(replace(TASKS["continue"], taste=Likes()), wire)
+
+    assert len(heard) == 1
+    assert [take.liking for take in finished.takes] == [0.5, None]
 
 
 def test_what_cannot_be_is_refused_in_the_words_of_the_engine(writer):

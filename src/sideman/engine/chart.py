@@ -10,6 +10,7 @@ from sideman.engine.rhythm import is_compound, metre_name
 from sideman.engine.wishes import naming
 from sideman.errors import EngineError
 from sideman.score.harmony import Chord, chord_symbol, parse_chord
+from sideman.score.time import MAX_BARS
 from sideman.score.types import Table
 from sideman.tokens.grid import FINEST_BEAT, GRID_CHORD_DTYPE
 from sideman.tokens.vocabulary import BAR_TICKS_OF, BEAT_TICKS_OF
@@ -20,10 +21,10 @@ AGAIN = "%"
 HOLDS = ("/", ".")
 """The chord before holds on for one more share of the bar."""
 
-_EDGES = re.compile(r"^\s*\|+|\|+\s*$")
 _TIMES = r"x\s*([1-9][0-9]?)"
-_GROUP = re.compile(rf"(?:^|(?<=[\s|]))\((.*?)\)\s*{_TIMES}(?=[\s|]|$)", re.DOTALL)
-_REPEATED_BAR = re.compile(rf"(.*?)\s+{_TIMES}")
+_BARS = r"(?:(?![\s|]\().)*?"  # up to where another group begins: they do not nest
+_GROUP = re.compile(rf"(?:^|(?<=[\s|]))\(({_BARS})\)\s*{_TIMES}(?=[\s|]|$)", re.DOTALL)
+_REPEATED_BAR = re.compile(rf"(.*?) {_TIMES}")
 _LOOSE = re.compile(r"\(.*|(.*\))?x[0-9]+")
 
 
@@ -53,6 +54,7 @@ def parse_chart(text: str) -> Chart:
 
     Raises:
         EngineError: If a chord, or what repeats it, cannot be read; the message names the bar.
+            If there are more than `MAX_BARS` bars.
 
     Example:
         >>> chart_text(parse_chart("(Am | F)x2 | C G | Dm E7/G#"))
@@ -62,7 +64,7 @@ def parse_chart(text: str) -> Chart:
         sideman.errors.EngineError: bar 2 of the chart: chord is 'H7'; known kinds are ...
     """
     plain = _GROUP.sub(lambda group: "\n" + f"{group[1]}\n" * int(group[2]), text)
-    lines = [_EDGES.sub("", line) for line in plain.splitlines()]
+    lines = [line.strip().strip("|") for line in plain.splitlines()]
     cells = [cell for line in lines if line.strip() for cell in re.split(r"\|+", line)]
     if not cells:
         msg = "the chart is empty; write bars of chords, as in 'Am | F | C G | E7'"
@@ -70,9 +72,14 @@ def parse_chart(text: str) -> Chart:
     bars: list[tuple[Chord, ...]] = []
     for cell in cells:
         with naming(f"bar {len(bars) + 1} of the chart"):
-            match = _REPEATED_BAR.fullmatch(cell.rstrip())
-            words, n_times = (match[1], int(match[2])) if match else (cell, 1)
-            bars += [_bar(words.split(), bars[-1] if bars else ())] * n_times
+            bare = " ".join(cell.split())
+            match = _REPEATED_BAR.fullmatch(bare)
+            words, n_times = (match[1], int(match[2])) if match else (bare, 1)
+            bar = _bar(words.split(), bars[-1] if bars else ())
+        if len(bars) + n_times > MAX_BARS:
+            msg = f"the chart has more than {MAX_BARS} bars; repeat less: it comes again anyway"
+            raise EngineError(msg)
+        bars += [bar] * n_times
     return Chart(tuple(bars))
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from sideman import __version__
 from sideman.bundle import Bundle, load_bundle
 from sideman.engine.compose import Take, new_bars
-from sideman.engine.options import NOTHING_SAID, Options, changed
+from sideman.engine.options import NOTHING_SAID, RANGES, Options, changed
 from sideman.engine.originality import original_lines
 from sideman.engine.ranking import likelihood, nearest, rank
 from sideman.engine.tasks import carry_out
@@ -198,11 +198,23 @@ def _numbered(path: Path, number: int) -> Path:
 
 
 def _enough_takes(request: Request) -> Options:
-    """Return the options with as many takes as a taste needs to have a choice."""
+    """Return the options with as many takes as a taste needs to have a choice.
+
+    Raises:
+        EngineError: If that is more than are drawn at once.
+    """
     options = request.options
     if request.taste is None or options.keep:
         return options
-    return replace(options, takes=options.takes * request.best_of, keep=options.takes)
+    n_drawn = options.takes * request.best_of
+    most = RANGES["takes"][1]
+    if n_drawn > most:
+        msg = (
+            f"takes is {options.takes}, each the best of {request.best_of}: {n_drawn} would be "
+            f"drawn, more than {most}; ask for fewer takes, or the best of fewer"
+        )
+        raise EngineError(msg)
+    return replace(options, takes=n_drawn, keep=options.takes)
 
 
 def _recipe(request: Request, model: Bundle, taste: Taste | None) -> dict[str, Any]:
@@ -243,7 +255,7 @@ def _read_recipe(take: Path) -> dict[str, Any]:
         raise EngineError(msg)
     try:
         recipe = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         recipe = None
     if not isinstance(recipe, dict) or "sideman" not in recipe:
         msg = f"the recipe in '{take}' is another program's, or damaged; it cannot be followed"

@@ -117,7 +117,7 @@ def _harmonise(score: Score, model: Bundle, options: Options, wish: Wish) -> lis
 def _continue(score: Score, model: Bundle, options: Options, wish: Wish) -> list[Take]:
     score = drop_empty_parts(score)
     _, wishes = _chosen(score, options.parts)
-    first, n_bars = _bars_behind(options)
+    first, n_bars = bars_behind(options)
     return compose.continue_(
         score,
         model,
@@ -281,8 +281,12 @@ def _n_bars(options: Options) -> int:
     return n_bars
 
 
-def _bars_behind(options: Options) -> tuple[int | None, int]:
-    """Return the first of the bars to be written, None if only their number is said, and it."""
+def bars_behind(options: Options) -> tuple[int | None, int]:
+    """Return the first of the bars to be written, None if only their number is said, and it.
+
+    Raises:
+        EngineError: If they are none, or too many.
+    """
     first, dash, _ = options.bars.partition("-")
     if not (dash and first.strip()):
         return None, _n_bars(options)

@@ -41,7 +41,7 @@ HEARD_BARS = 8
 BEST_OF = 4
 """Takes that are drawn for each one that is kept."""
 
-NOT_A_TASTE = (AttributeError, KeyError, TypeError, ValueError)
+NOT_A_TASTE = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
 """What reading a file raises that is none."""
 
 

@@ -125,11 +125,10 @@ class Together:
     def _carry_out(self, batch: Sequence[_Call]) -> None:
         try:
             outputs = self._graph.run(batch[0].names, merged([call.feeds for call in batch]))
+            _share(outputs, batch)
         except Exception as error:  # noqa: BLE001 (whoever waits is told)
             for call in batch:
                 call.error = error
-        else:
-            _share(outputs, batch)
         with self._changed:
             self.n_runs += 1
             self.n_steps += len(batch)

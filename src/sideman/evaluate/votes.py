@@ -22,7 +22,7 @@ ANSWERS = (LEFT, RIGHT, TIE, "both_bad", SKIP)
 NO_SETTINGS = frozenset({"seed", "take", "takes", "keep", "first_new_bar", "last_new_bar"})
 """What in a recipe differs between any two takes, and is no setting."""
 
-NOT_A_VOTE = (AttributeError, KeyError, TypeError, ValueError)
+NOT_A_VOTE = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
 """What reading a line raises that is none."""
 
 
@@ -66,6 +66,7 @@ class SettingWins:
         value: Its value, as text.
         wins: Pairs in which the answer with this value was preferred, and
         losses: those in which the other was.
+        ties: Pairs that were heard and not decided.
         p_value: Of the sign test, corrected for how many values there are.
     """
 
@@ -73,6 +74,7 @@ class SettingWins:
     value: str
     wins: int
     losses: int
+    ties: int
     p_value: float
 
     @property
@@ -85,11 +87,16 @@ def read_votes(path: Path) -> list[Vote]:
     """Read what the studio exported.
 
     Raises:
-        EvaluationError: If a line is no vote.
+        EvaluationError: If it is no text, or a line is no vote.
     """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        msg = f"'{path}' is no text; name the file of votes that the studio exports"
+        raise EvaluationError(msg) from error
     return [
         _vote(line, f"{path}, line {number}")
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        for number, line in enumerate(lines, start=1)
         if line.strip()
     ]
 
@@ -111,20 +118,33 @@ def steady(votes: Sequence[Vote]) -> tuple[int, int]:
 
 
 def setting_wins(votes: Sequence[Vote]) -> list[SettingWins]:
-    """Return how often each value of each setting won that answers differed in, by name."""
-    counts: dict[tuple[str, str], Counter[bool]] = defaultdict(Counter)
-    for vote in learnable(votes):
-        one, other = vote.recipes
-        for name in (one.keys() & other.keys()) - NO_SETTINGS:
-            if one[name] != other[name]:
-                for side, recipe in enumerate(vote.recipes):
-                    counts[name, _text(recipe[name])][side == vote.preferred] += 1
-    splits = {of: (count[True], count[False]) for of, count in sorted(counts.items())}
-    p_values = corrected([sign_test(*split) for split in splits.values()])
+    """Return how often each value of each setting won that ever decided, by name."""
+    counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for vote in votes:
+        if vote.repeats is None and vote.answer != SKIP:
+            for name, values in differences(*vote.recipes).items():
+                for side, value in enumerate(values):
+                    counts[name, value][_outcome(vote, side)] += 1
+    splits = {
+        of: (count["wins"], count["losses"], count["ties"])
+        for of, count in sorted(counts.items())
+        if count["wins"] + count["losses"]
+    }
+    p_values = corrected([sign_test(wins, losses) for wins, losses, _ in splits.values()])
     return [
         SettingWins(*of, *split, p_value)
         for (of, split), p_value in zip(splits.items(), p_values, strict=True)
     ]
+
+
+def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Return the settings in which two recipes differ, and their values, as text."""
+    names = (one.keys() & other.keys()) - NO_SETTINGS
+    return {
+        name: (_text(one[name]), _text(other[name]))
+        for name in sorted(names)
+        if one[name] != other[name]
+    }
 
 
 def corrected(p_values: Sequence[float]) -> list[float]:
@@ -166,5 +186,15 @@ def _swapped(answer: str) -> str:
     return {LEFT: RIGHT, RIGHT: LEFT}.get(answer, answer)
 
 
+def _outcome(vote: Vote, side: int) -> str:
+    if not vote.is_decided:
+        return "ties"
+    return "wins" if side == vote.preferred else "losses"
+
+
 def _text(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list):
+        return "; ".join(map(str, value))
+    return str(value)

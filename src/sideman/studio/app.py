@@ -1,7 +1,10 @@
 """The studio: an app of routes behind a guard, over a database and a queue of jobs."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import socket as sockets
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
+from errno import EADDRINUSE
 from http import HTTPStatus
 from importlib import resources
 from pathlib import Path
@@ -15,7 +18,9 @@ from starlette.types import Scope
 
 from sideman import __version__
 from sideman.bundle import load_bundle
+from sideman.errors import StudioError
 from sideman.studio.config import StudioConfig
+from sideman.studio.jobs import KnownTaste
 from sideman.studio.limits import Slots
 from sideman.studio.metrics import Metrics
 from sideman.studio.pairs import Pairs
@@ -40,6 +45,9 @@ FOREVER = "public, max-age=31536000, immutable"
 RECORDINGS = "played"
 """Folder of what is played, in that of the studio."""
 
+LOCK = "studio.lock"
+"""File in the folder of the studio that a studio holds while it runs."""
+
 NO_PAGE = "the page is not in this installation; run `make page-build`\n"
 
 MOST_MESSAGE_BYTES = 65_536
@@ -51,7 +59,7 @@ MOST_WAITING = 200
 LEAVE_S = 5
 """How long requests may take to end when the studio is stopped."""
 
-MakeJobs = Callable[[Database, Projects, StudioConfig], JobQueue]
+MakeJobs = Callable[[Database, Projects, StudioConfig, KnownTaste], JobQueue]
 """Makes who carries out jobs."""
 
 
@@ -60,7 +68,7 @@ def make_app(config: StudioConfig, make_jobs: MakeJobs) -> FastAPI:
 
     Args:
         config: How it is set up; its folder is made, and its database brought up to date.
-        make_jobs: Makes who carries out jobs; started and stopped with the app.
+        make_jobs: Makes who carries out jobs; `serve` starts it, and it ends with the app.
 
     Raises:
         StudioError: If the database cannot be opened.
@@ -71,8 +79,6 @@ def make_app(config: StudioConfig, make_jobs: MakeJobs) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        state.uploads.start()
-        state.jobs.start()
         try:
             yield
         finally:
@@ -117,20 +123,85 @@ def bare_app(
 def serve(config: StudioConfig, make_jobs: MakeJobs) -> None:
     """Run the studio until it is stopped.
 
+    It has its port and its folder before it touches what may be another studio's: jobs that
+    are left are taken up, and those of a studio that runs would be taken from it.
+
     Raises:
-        StudioError: If it cannot start.
+        StudioError: If it cannot start; so do the next two.
+        BundleError: If the model cannot be opened.
+        MissingExtra: If what it is to work with is not installed.
     """
-    uvicorn.run(
-        make_app(config, make_jobs),
-        host=config.host,
-        port=config.port,
-        http=Connection,
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        ws_max_size=MOST_MESSAGE_BYTES,
-        timeout_graceful_shutdown=LEAVE_S,
-    )
+    config.folder.mkdir(parents=True, exist_ok=True)
+    with listening(config) as listener, alone_in(config.folder):
+        app = make_app(config, make_jobs)
+        _start(app.state.studio)
+        settings = uvicorn.Config(
+            app,
+            http=Connection,
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            ws_max_size=MOST_MESSAGE_BYTES,
+            timeout_graceful_shutdown=LEAVE_S,
+        )
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(settings).run(sockets=[listener])
+
+
+def listening(config: StudioConfig) -> sockets.socket:
+    """Return a socket that listens where the studio is to be reached.
+
+    Raises:
+        StudioError: If it cannot.
+    """
+    family = sockets.AF_INET6 if ":" in config.host else sockets.AF_INET
+    try:
+        return sockets.create_server((config.host, config.port), family=family)
+    except OSError as error:
+        if error.errno == EADDRINUSE:
+            msg = (
+                f"port {config.port} is taken, perhaps by another studio: "
+                "open that one, or say another --port"
+            )
+        else:
+            msg = (
+                f"the studio cannot listen at {config.host}, port {config.port}: "
+                f"{error.strerror}; say another --host or --port"
+            )
+        raise StudioError(msg) from error
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Have a folder for one studio; when its process ends, however, the next may have it.
+
+    Raises:
+        StudioError: If another has it, or it cannot be written to.
+    """
+    with ExitStack() as held:
+        try:
+            lock = sqlite3.connect(folder / LOCK, timeout=0, isolation_level=None)
+            held.enter_context(closing(lock))
+            lock.execute("BEGIN EXCLUSIVE")  # a lock that each system has
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                msg = f"another studio has the folder '{folder}'; close it, or"
+            else:
+                msg = f"the folder '{folder}' cannot be written to ({error});"
+            msg += " say another --folder"
+            raise StudioError(msg) from error
+        yield
+
+
+def _start(state: State) -> None:
+    """Start what works in other processes: all of it or nothing."""
+    try:
+        state.uploads.start()
+        state.jobs.start()
+    except BaseException:
+        state.uploads.close()
+        state.database.close()
+        raise
 
 
 def _state(config: StudioConfig, make_jobs: MakeJobs) -> State:
@@ -138,7 +209,7 @@ def _state(config: StudioConfig, make_jobs: MakeJobs) -> State:
     bundle = load_bundle(config.bundle)
     database = Database(config.database_url)
     projects, votes, tastes = Projects(database), Votes(database), Tastes(config, bundle)
-    jobs = make_jobs(database, projects, config)
+    jobs = make_jobs(database, projects, config, tastes.kept)
     return State(
         config=config,
         bundle=bundle,

@@ -27,6 +27,9 @@ SUFFIXES: Mapping[Format, str] = {
     "stems": ".zip",
 }
 
+SILENCE_FRAMES = 65_536
+"""How much silence is written at once: a second and a half."""
+
 MEDIA_TYPES: Mapping[Format, str] = {
     "mid": "audio/midi",
     "wav": "audio/wav",
@@ -80,6 +83,7 @@ def sound_file(music: Json, parts: Sequence[int] | None, form: Format, folder: P
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for part, stem in zip(playing, stems, strict=True):
             archive.write(stem, f"{part + 1:02} {plain(music['parts'][part]['name'])}.wav")
+            stem.unlink()  # or all of it would lie there twice
     return path
 
 
@@ -100,9 +104,11 @@ def _make_equally_long(paths: Sequence[Path]) -> None:
     longest = max(soundfile.info(str(path)).frames for path in paths)
     for path in paths:
         with soundfile.SoundFile(path, "r+") as file:
+            silence = np.zeros((SILENCE_FRAMES, file.channels), np.int16)
             n_missing = longest - file.frames
             file.seek(0, SEEK_END)
-            file.write(np.zeros((n_missing, file.channels), np.int16))
+            for done in range(0, n_missing, SILENCE_FRAMES):
+                file.write(silence[: n_missing - done])
 
 
 def _render() -> ModuleType:

@@ -42,7 +42,6 @@ from sideman.studio.store.problems import Unknown
 from sideman.studio.store.projects import Projects
 from sideman.studio.store.tables import JobRow, TakeRow, new_id
 from sideman.studio.streaming import MOST_WAITING, Feed, Listener
-from sideman.studio.tastes import tastes_of
 from sideman.studio.worker import (
     Broken,
     Event,
@@ -69,9 +68,14 @@ GRACE_S = 10.0
 """How long a writer that is told to stop may take before it is killed: the longest step."""
 
 _CLOSING = "the studio is being closed; ask again when it is back"
+_UNREADABLE = "the piece cannot be read; it may have been removed"
+_UNSTORED = "the takes cannot be stored; they are written again when the studio starts anew"
 _TOO_MANY = HTTPStatus.TOO_MANY_REQUESTS
 
 _log = structlog.get_logger()
+
+KnownTaste = Callable[[], Taste | None]
+"""Returns what is liked, None while that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +182,7 @@ class Jobs:
         n_workers: How many jobs are written at the same time.
         limits: How much may be asked for at once.
         writers: Who writes; None for processes on this machine.
-        taste: Returns what is liked, None while that is not known.
+        taste: What is liked.
     """
 
     def __init__(
@@ -190,7 +194,7 @@ class Jobs:
         n_workers: int = 2,
         limits: JobLimits | None = None,
         writers: Writers | None = None,
-        taste: Callable[[], Taste | None] = lambda: None,
+        taste: KnownTaste = lambda: None,
     ) -> None:
         self._store = JobStore(database)
         self._projects = projects
@@ -311,10 +315,6 @@ class Jobs:
             row, position = live.row, max(live.position, 0)
         return row, position, [take.id for take in self._store.takes(job)]
 
-    def info(self, job: str) -> Json:
-        """Return a job as the page knows it."""
-        return _told_job(*self.get(job))
-
     def listen(self) -> Listener:
         """Return what somebody in the event loop hears of jobs; to be used with `with`."""
         return Listener(self._feed, self._watch)
@@ -368,8 +368,9 @@ class Jobs:
                 self._do(partial(self._hear, event))
             while not self._orders.empty():
                 self._do(self._orders.get())
-            self._do(self._turn)
-            self._do(self._look_at_deadlines)
+            if not self._is_closed:
+                self._do(self._turn)
+                self._do(self._look_at_deadlines)
         self._writers.stop()
 
     def _do(self, step: Callable[[], None]) -> None:
@@ -398,8 +399,9 @@ class Jobs:
         """Give work to writers that are free, and say how long the others wait."""
         if self._writers.n_free:
             self._broken = ""
-        while self._writers.n_free and (job := self._next()) is not None:
-            self._begin(job)
+        while self._writers.n_free and (job := self._first()) is not None:
+            if not self._begin(job):
+                break
         with self._lock:
             order = self._order_now()
         for position, job in enumerate(order):
@@ -407,29 +409,36 @@ class Jobs:
                 job.position = position
                 self._tell(job)
 
-    def _next(self) -> _Job | None:
+    def _first(self) -> _Job | None:
         with self._lock:
-            order = self._order_now()
-            if not order:
-                return None
-            self._turns.remove(order[0])
-            self._running[order[0].id] = order[0]
-            return order[0]
+            return next(iter(self._order_now()), None)
 
-    def _begin(self, job: _Job) -> None:
-        """Give a job to a writer, first of all: somebody waits for the first note."""
+    def _begin(self, job: _Job) -> bool:
+        """Give a job to a writer, first of all: somebody waits for the first note.
+
+        Returns:
+            False if the database is away; the job keeps its place.
+        """
         try:
             work = job.work()
-        except (Unknown, SQLAlchemyError) as error:
-            self._end(job, FAILED, f"the piece cannot be read: {error}")
-            return
+        except OperationalError as error:
+            _log.warning("not begun", job=job.id, reason=str(error.orig))
+            return False
+        except Exception as error:  # noqa: BLE001 (it must not stand in the way of the others)
+            _log.warning("cannot be begun", job=job.id, reason=repr(error))
+            self._end_waiting(job, FAILED, _UNREADABLE)
+            return True
+        with self._lock:
+            self._turns.remove(job)
+            self._running[job.id] = job
         job.tries += 1
         job.began_s, job.stopped_s, job.position = time.monotonic(), None, 0
         self._writers.give(work)
         if job.row is not None:
-            self._store.begin(job.id)
             job.row.state = RUNNING
             self._tell(job)
+            self._do(partial(self._store.begin, job.id))
+        return True
 
     def _work_of(self, row: JobRow) -> Work:
         score = self._projects.revision(row.project, row.revision).score
@@ -501,6 +510,11 @@ class Jobs:
         else:
             job.future.set_result(list(takes))
 
+    def _end_waiting(self, job: _Job, state: str, message: str = "") -> None:
+        with self._lock:
+            self._turns.remove(job)
+        self._end(job, state, message)
+
     def _store_end(
         self, job: _Job, row: JobRow, state: str, message: str, takes: Sequence[MadeTake]
     ) -> None:
@@ -508,9 +522,9 @@ class Jobs:
             rows = self._store.finish(job.id, state, message, [_answer(take) for take in takes])
         except Unknown:  # the project was removed meanwhile
             return
-        except OperationalError as error:  # it stays open, and is taken up on the next start
+        except SQLAlchemyError:  # it stays open, and is taken up on the next start
             _log.exception("a job cannot be stored", job=job.id)
-            state, message, rows = FAILED, f"the takes cannot be stored: {error.orig}", []
+            state, message, rows = FAILED, _UNSTORED, []
         row.state, row.message = state, message
         for told in _told_end(row, rows):
             self._feed.publish(job.id, told)
@@ -521,9 +535,7 @@ class Jobs:
             return
         job.is_cancelled = True
         if number not in self._running:
-            with self._lock:
-                self._turns.remove(job)
-            self._end(job, CANCELLED)
+            self._end_waiting(job, CANCELLED)
         elif job.stopped_s is None:
             self._stop(job)
 
@@ -545,10 +557,8 @@ class Jobs:
         self._broken = reason
         with self._lock:
             waiting = self._order_now()
-            for job in waiting:
-                self._turns.remove(job)
         for job in waiting:
-            self._end(job, FAILED, reason)
+            self._end_waiting(job, FAILED, reason)
 
     # --------------------------------------------------------------------- what is told
 
@@ -569,14 +579,16 @@ class Jobs:
         listener.forget(number)
 
 
-def local_jobs(database: Database, projects: Projects, config: StudioConfig) -> Jobs:
+def local_jobs(
+    database: Database, projects: Projects, config: StudioConfig, taste: KnownTaste
+) -> Jobs:
     """Return jobs that processes on this machine write."""
     return Jobs(
         database,
         projects,
         config.bundle,
         n_workers=config.n_workers,
-        taste=tastes_of(config).kept,
+        taste=taste,
     )
 
 

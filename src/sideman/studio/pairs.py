@@ -16,6 +16,7 @@ from sideman.bundle import Bundle
 from sideman.engine.taste import BEST_OF, Taste
 from sideman.errors import EngineError
 from sideman.evaluate.listening import REPEATED_SHARE, SKIP
+from sideman.evaluate.votes import ANSWERS
 from sideman.score.edit import drop_empty_parts, slice_bars
 from sideman.score.midi import read_midi
 from sideman.score.time import bar_starts
@@ -24,7 +25,6 @@ from sideman.studio.asking import prepare
 from sideman.studio.score_json import json_of
 from sideman.studio.store.tables import PairRow
 from sideman.studio.store.votes import Votes
-from sideman.studio.votes import ANSWERS
 
 CONTESTED: Mapping[str, Sequence[float]] = {
     "temperature": (0.8, 0.9, 1.0, 1.1),

@@ -68,6 +68,9 @@ MESSAGE_S = 4.0
 PAST_S, COMING_S = 8.0, 12.0
 """What is shown of the time before now and after it."""
 
+MOST_SETTING = 2_000
+"""Characters of the text of a setting: a chart of a long piece."""
+
 TURN_S = 0.5
 """How long the processes are waited for at once."""
 
@@ -138,9 +141,18 @@ class Seat:
         self.end()
         begin_s = session_clock()
         recording = self._recordings.begin(preset, self._bundle, begin_s)
-        self._partner = Partner(
-            self._folder, self._tell, preset, begin_s=begin_s, recording=recording, last=last
-        )
+        try:
+            self._partner = Partner(
+                self._folder,
+                self._tell,
+                preset,
+                begin_s=begin_s,
+                recording=recording,
+                last=last,
+            )
+        except Exception:
+            recording.close()
+            raise
         self._tell(
             {
                 "type": "begun",
@@ -152,7 +164,7 @@ class Seat:
         )
 
     def hear(self, said: object) -> None:
-        """Take what the page says.
+        """Take what the page says; a setting or an action may take a moment.
 
         Raises:
             LiveError: If it is nothing that a page may say, or not before it has begun.
@@ -176,8 +188,8 @@ def page_preset(wish: Begin, most_voices: int) -> Preset:
     its own, and drums theirs.
 
     Raises:
-        LiveError: If there is no such preset or setting, a voice cannot be understood, or
-            there are too many.
+        LiveError: If there is no such preset or setting, or a voice cannot be understood.
+        LimitReached: If there are too many voices, or a setting is too long.
     """
     preset = Preset()
     if wish.preset:
@@ -196,8 +208,25 @@ def page_preset(wish: Begin, most_voices: int) -> Preset:
         replace(voice, channel=_channel(voice) or (None if voice.is_input else next(free)))
         for voice in voices
     )
+    for name, text in wish.settings.items():
+        _check_length(name, text)
     settings = with_settings(preset.settings, wish.settings)
     return replace(preset, settings=settings, voices=voices)
+
+
+def _check_length(name: str, text: str) -> None:
+    """Refuse what is too long to be a setting.
+
+    Raises:
+        LimitReached: If it is.
+    """
+    length = len(name) + len(text)
+    if length > MOST_SETTING:
+        msg = (
+            f"a setting of {length:,} characters is too long; "
+            f"it may have {MOST_SETTING:,}: write it shorter"
+        )
+        raise LimitReached(msg, code="setting_too_long")
 
 
 def _channel(voice: Voice) -> int | None:
@@ -304,7 +333,7 @@ class Partner:
         return self._workers.pids
 
     def hear(self, said: object) -> None:
-        """Take what the page says.
+        """Take what the page says; a setting or an action may take a moment.
 
         Raises:
             LiveError: If it is nothing that a page may say; the page has to go.
@@ -348,6 +377,7 @@ class Partner:
     def _wish(self, name: str, text: str) -> None:
         """Do what the player wants, or say why not."""
         try:
+            _check_length(name, text)
             command = wished(name, text)
         except SidemanError as error:
             self._screen.say(str(error))

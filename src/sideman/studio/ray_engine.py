@@ -34,10 +34,9 @@ from sideman.bundle import load_bundle
 from sideman.engine.session import step_together
 from sideman.errors import MissingExtra, StudioError
 from sideman.studio.config import StudioConfig
-from sideman.studio.jobs import Jobs
+from sideman.studio.jobs import Jobs, KnownTaste
 from sideman.studio.store.database import Database
 from sideman.studio.store.projects import Projects
-from sideman.studio.tastes import tastes_of
 from sideman.studio.worker import Event, Finished, Lost, Refused, Work, Writer, Wrote
 
 APP = "sideman studio"
@@ -59,6 +58,9 @@ THREADS = 1
 
 MOST_TOGETHER = 4
 """Jobs that a replica writes at the same time; with more each becomes slow to listen to."""
+
+_ANYWHERE = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1}
+"""Options of `Stops`: it takes no room, and lives on when its node does not."""
 
 _LOGGERS = ("ray", "ray.serve")
 
@@ -179,15 +181,21 @@ class RayWriters:
             self._serve.start(proxy_location="Disabled")  # pages ask the studio
             self._serve.delete(self._name)
             self._check_room()
-            self._stops = self._ray.remote(num_cpus=0)(Stops).remote()
+            self._stops = self._ray.remote(**_ANYWHERE)(Stops).remote()
             deployment = self._serve.deployment(
                 Replica, num_replicas=self._n_writers, max_ongoing_requests=MOST_TOGETHER
             )
             self._handle = self._serve.run(
                 deployment.bind(self._bundle, self._stops), name=self._name, route_prefix=None
             )
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            msg = f"writers cannot be started on the Ray cluster: {error}"
+        except (
+            ConnectionError,
+            RuntimeError,
+            ValueError,
+            self._ray.exceptions.RayError,  # such as another RAY_AUTH_TOKEN
+        ) as error:
+            why = " ".join(str(error).split())
+            msg = f"writers cannot be started on the Ray cluster: {why}"
             raise StudioError(msg) from error
 
     def stop(self) -> None:
@@ -267,7 +275,9 @@ class RayWriters:
                 self._events.put(Lost(job, "the replica that wrote it said no more"))
 
 
-def ray_jobs(database: Database, projects: Projects, config: StudioConfig) -> Jobs:
+def ray_jobs(
+    database: Database, projects: Projects, config: StudioConfig, taste: KnownTaste
+) -> Jobs:
     """Return jobs that are written on a Ray cluster.
 
     Raises:
@@ -280,7 +290,7 @@ def ray_jobs(database: Database, projects: Projects, config: StudioConfig) -> Jo
         config.bundle,
         n_workers=config.n_workers,
         writers=writers,
-        taste=tastes_of(config).kept,
+        taste=taste,
     )
 
 

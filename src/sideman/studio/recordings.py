@@ -7,19 +7,23 @@ make a piece of the recording. Only so many are kept.
 
 import re
 import secrets
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
 from sideman.bundle import Bundle
 from sideman.errors import LiveError
 from sideman.live.inout import Heard, Sent
-from sideman.live.messages import NoteOn, Timed
+from sideman.live.messages import Message, NoteOn
 from sideman.live.preset import Preset
 from sideman.live.recorder import Recorder
-from sideman.live.recording import SUFFIX, SessionFile
-from sideman.live.transcript import to_score
+from sideman.live.recording import SUFFIX, SessionFile, Sounded
+from sideman.live.recording import Heard as HeardRecord
+from sideman.live.transcript import to_score, voices_of
+from sideman.live.voices import Voice
 from sideman.live.workers import Event
 from sideman.score.edit import slice_bars
 from sideman.score.time import SECONDS_PER_MINUTE, bar_starts
@@ -57,6 +61,7 @@ class Recording:
         id: Its name.
         n_notes: Notes so far.
         end: Why it does not go on; empty while it does.
+        is_closed: Whether nothing will be written any more.
 
     Raises:
         LiveError: If it cannot be written.
@@ -68,10 +73,11 @@ class Recording:
         self.id = path.stem
         self.n_notes = 0
         self.end = ""
+        self.is_closed = False
         self._path = path
         self._limits = limits
         self._recorder = Recorder(path, preset, bundle, begin_s)
-        self._channels = {v.channel for v in preset.voices if not v.is_input}
+        self._channels = _channels(preset.voices)
         self._first_s: float | None = None
         self._last_s = 0.0
         self._n_events = 0
@@ -98,33 +104,35 @@ class Recording:
         self._recorder.close()
         if not self.n_notes:
             self._path.unlink(missing_ok=True)
+        self.is_closed = True
 
     def _count(self, event: Event) -> None:
         if not isinstance(event, Heard | Sent):
             return
         for timed in event.messages:
-            if isinstance(timed.message, NoteOn) and self._is_music(event, timed):
+            channels = None if isinstance(event, Heard) else self._channels
+            if _is_played(timed.message, channels):
                 self.n_notes += 1
                 self._first_s = timed.time_s if self._first_s is None else self._first_s
                 self._last_s = timed.time_s
-
-    def _is_music(self, event: Event, timed: Timed) -> bool:
-        """Return whether somebody played it: clicks of a metronome are nobody's."""
-        is_heard = isinstance(event, Heard)
-        return is_heard or getattr(timed.message, "channel", None) in self._channels
 
     def _full(self) -> str:
         """Return why there is no room, if there is none."""
         limits = self._limits
         self._n_events += 1
-        looks = self._n_events % CHECK_BYTES_EVERY == 0
         if self.seconds > limits.play_minutes * SECONDS_PER_MINUTE:
-            return f"{limits.play_minutes} minutes are recorded, the most that is kept"
+            return f"{limits.play_minutes:g} minutes are recorded, the most that is kept"
         if self.n_notes >= limits.notes:
             return f"{limits.notes:,} notes are recorded, the most that a piece may have"
-        if looks and self._path.stat().st_size > limits.recording_bytes:
-            return "the recording is as large as it may be"
-        return ""
+        return "" if self._n_events % CHECK_BYTES_EVERY else self._too_large()
+
+    def _too_large(self) -> str:
+        try:
+            n_bytes = self._path.stat().st_size
+        except OSError:
+            return "the recording was deleted"
+        is_full = n_bytes > self._limits.recording_bytes
+        return "the recording is as large as it may be" if is_full else ""
 
 
 class Recordings:
@@ -134,21 +142,26 @@ class Recordings:
         """Keep them in `folder`, which is made when it is needed."""
         self._folder = folder
         self._limits = limits
+        self._going_on: list[Recording] = []
+        self._lock = Lock()
 
     def begin(self, preset: Preset, bundle: Bundle, begin_s: float) -> Recording:
-        """Begin a recording; the oldest make room for it.
+        """Begin a recording; those without notes make room for it, then the oldest.
 
         Raises:
             LiveError: If it cannot be written.
         """
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._make_room()
-        except OSError as error:
-            msg = f"cannot record in '{self._folder}': {error.strerror}"
-            raise LiveError(msg) from error
-        path = self._folder / f"{secrets.token_hex(ID_BYTES)}{SUFFIX}"
-        return Recording(path, preset, bundle, begin_s, limits=self._limits)
+        with self._lock:
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._make_room()
+            except OSError as error:
+                msg = f"cannot record in '{self._folder}': {error.strerror}"
+                raise LiveError(msg) from error
+            path = self._folder / f"{secrets.token_hex(ID_BYTES)}{SUFFIX}"
+            recording = Recording(path, preset, bundle, begin_s, limits=self._limits)
+            self._going_on.append(recording)
+        return recording
 
     def path(self, id: str) -> Path:
         """Return the file of a recording.
@@ -201,6 +214,39 @@ class Recordings:
         self.path(id).unlink(missing_ok=True)
 
     def _make_room(self) -> None:
-        files = sorted(self._folder.glob(f"*{SUFFIX}"), key=lambda path: path.stat().st_mtime)
-        for path in files[: max(len(files) + 1 - self._limits.recordings, 0)]:
-            path.unlink(missing_ok=True)
+        self._going_on = [each for each in self._going_on if not each.is_closed]
+        going_on = {each.id for each in self._going_on}
+        files = list(self._folder.glob(f"*{SUFFIX}"))
+        n_over = len(files) + 1 - self._limits.recordings
+        if n_over > 0:
+            ended = [path for path in files if path.stem not in going_on]
+            for path in sorted(ended, key=_worth)[:n_over]:
+                path.unlink(missing_ok=True)
+
+
+def _worth(path: Path) -> tuple[bool, float]:
+    """Return whether there is music in a file, and when it ended: what is least goes first.
+
+    Where a studio was killed before anybody played, there is none.
+    """
+    try:
+        session = SessionFile(path)
+        channels = _channels(voices_of(session.header))
+        has_notes = any(
+            _is_played(record.message, None if isinstance(record, HeardRecord) else channels)
+            for record in session
+            if isinstance(record, HeardRecord | Sounded)
+        )
+        return has_notes, path.stat().st_mtime
+    except (LiveError, OSError):  # nothing can be had of it, or it is gone
+        return False, 0.0
+
+
+def _channels(voices: Iterable[Voice]) -> set[int | None]:
+    """Return where voices play; clicks of a metronome are nobody's."""
+    return {voice.channel for voice in voices if not voice.is_input}
+
+
+def _is_played(message: Message, channels: set[int | None] | None) -> bool:
+    """Return whether a message begins a note on one of some channels; None: on any."""
+    return isinstance(message, NoteOn) and (channels is None or message.channel in channels)

@@ -165,7 +165,7 @@ class Guard:
             self._check_host(headers)
             self._check_origin(scope, headers)
             if scope["path"] not in OPEN_PATHS:
-                if self._is_welcome(scope, address):
+                if self._is_welcome(scope, cookies, address):
                     given[TOKEN_COOKIE] = self._code
                     await HTMLResponse(_WELCOME, headers=_NOT_KEPT)(scope, receive, send)
                     return
@@ -205,16 +205,22 @@ class Guard:
         msg = "this came from a page of another site; only the studio's own page may do that"
         raise Refusal(msg, status=HTTPStatus.FORBIDDEN, code="wrong_origin")
 
-    def _is_welcome(self, scope: Scope, address: str) -> bool:
-        """Whether somebody comes by the link with the right token."""
+    def _is_welcome(self, scope: Scope, cookies: Mapping[str, str], address: str) -> bool:
+        """Whether somebody comes by the link with the right token, or by any who is in."""
         if not self._config.token or scope["type"] != "http" or scope["method"] != "GET":
             return False
         said = QueryParams(scope["query_string"]).get(TOKEN_PARAMETER)
-        return said is not None and scope["path"] == "/" and self._is_token(said, address)
+        if said is None or scope["path"] != "/":
+            return False
+        return self._is_in(cookies) or self._is_token(said, address)
+
+    def _is_in(self, cookies: Mapping[str, str]) -> bool:
+        """Whether a browser has come in before, where a token is asked for."""
+        return _is_same(cookies.get(TOKEN_COOKIE, ""), self._code)
 
     def _check_token(self, headers: Headers, cookies: Mapping[str, str], address: str) -> None:
         """Refuse who has neither the cookie nor, as programs do it, the token in a header."""
-        if not self._config.token or _is_same(cookies.get(TOKEN_COOKIE, ""), self._code):
+        if not self._config.token or self._is_in(cookies):
             return
         scheme, _, said = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and self._is_token(said, address):

@@ -157,15 +157,6 @@ class Tastes:
                 self._learning, self._message = None, message
 
 
-def tastes_of(config: StudioConfig) -> Tastes:
-    """Return what is liked in a studio.
-
-    Raises:
-        BundleError: If its model cannot be opened.
-    """
-    return Tastes(config, load_bundle(config.bundle))
-
-
 def _n_decided(judged: Sequence[Judged]) -> int:
     """Return how many pairs can be learned from."""
     return sum(pair.repeats is None and vote.answer in DECISIVE for pair, vote in judged)

@@ -307,8 +307,7 @@ class Writer:
             threads=self._threads,
         )
         line.tell(telling.rest())
-        taste = None if line.is_stopped(work.job) else work.taste
-        likings = self._likings(takes, asked.score, taste)
+        likings = self._likings(work, takes, asked.score, line)
         return [
             MadeTake(
                 number=number,
@@ -324,14 +323,19 @@ class Writer:
         ]
 
     def _likings(
-        self, takes: Sequence[Take], known: Score | None, taste: Taste | None
+        self, work: Work, takes: Sequence[Take], known: Score | None, line: "Line"
     ) -> list[float | None]:
-        """Return how much takes are liked; None for one without a new note, or if unknown."""
-        if taste is None:
+        """Return how much takes are liked; None for one without a new note, or if unknown.
+
+        Who stops a job wants its takes now: those that were not heard yet are not.
+        """
+        if work.taste is None or line.is_stopped(work.job):
             return [None] * len(takes)
         ear = Ear(self._bundle, threads=self._threads)
-        heard = [ear.hear(take.score, known) for take in takes]
-        return [None if each is None else taste.like(each) for each in heard]
+        heard = [
+            None if line.is_stopped(work.job) else ear.hear(take.score, known) for take in takes
+        ]
+        return [None if each is None else work.taste.like(each) for each in heard]
 
 
 def _numbers(task: str, score: Score | None) -> list[int]:

@@ -142,3 +142,21 @@ def test_a_chord_is_written_and_taken_away_by_keys(person):
     assert is_focused(roll)
     person.press("k", "Escape")
     assert is_focused(roll)
+
+
+def test_the_focus_goes_along_to_another_branch(person):
+    """The tree is drawn anew around the step one goes to; the next key is for that step."""
+    page = person.page
+    page.get_by_test_id("roll").focus()
+    person.press("Enter", "Enter")
+    person.wait_for(lambda project: len(project["score"]["notes"]) == 2)
+    person.press("Control+z", "Control+z", "ArrowUp", "Enter", "Enter")
+    left = person.wait_for(lambda project: len(project["revisions"]) == 5)["head"]
+    page.get_by_role("button", name="Takes", exact=True).click()
+    now = page.locator(".step[aria-current]")
+    now.wait_for()
+    other = page.locator("ol ol .step").first
+    other.focus()
+    person.press("Enter")
+    person.wait_for(lambda project: project["head"] != left)
+    assert is_focused(now)

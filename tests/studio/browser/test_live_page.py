@@ -139,6 +139,38 @@ def test_a_band_plays_to_a_midi_output_and_leaves_it_silent(stage):
     person.sees("() => window.__sent.some(([what, which]) => what === 0xbf && which === 123)")
 
 
+def test_what_is_refused_is_shown_and_remembered_no_longer(stage):
+    """The fields show what plays, and the next day begins with it."""
+    person, player = stage
+    page = player.page
+    page.get_by_label("More about sideman").click()
+    bounds = page.get_by_label("Bounds")
+    bounds.fill("polyphony=many")
+    bounds.press("Enter")
+    page.get_by_text("polyphony").first.wait_for()
+    person.sees("() => [...document.querySelectorAll('.more input')].at(-1).value === ''")
+    player.wait_for_partner()
+
+    tempo = page.get_by_label("Tempo in quarter notes a minute")
+    tempo.fill("fast")
+    tempo.press("Enter")
+    page.locator(".said", has_text="tempo").wait_for()
+    remembered = json.loads(page.evaluate("localStorage['sideman.play']"))
+    assert remembered["settings"]["tempo"] == "120"
+    assert not remembered["voices"]
+
+
+def test_escape_closes_what_a_meter_explains(stage):
+    """And is panic all the same."""
+    person, player = stage
+    player.page.get_by_role("button", name="Way and sound: what is it?").click()
+    explained = player.page.get_by_text("use a wire")
+    explained.wait_for()
+    person.press("Escape")
+    explained.wait_for(state="hidden")
+    person.says("Panic")
+
+
 def test_a_lost_connection_is_said_and_comes_back(stage):
     """Nothing hangs, and what was played and chosen is still there."""
     person, player = stage

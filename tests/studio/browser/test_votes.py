@@ -14,12 +14,17 @@ LEARNED = {"votes": 60, "rate": 0.7, "low": 0.57, "high": 0.8}
 
 
 def test_a_taste_is_learned_and_forgotten(person):
-    """The page says how far it is without being asked, and the focus is never lost."""
+    """The page says how far it is, though a reply is lost, and the focus is never lost."""
+    person.forgives("net::ERR_FAILED")
     page = person.page
     told = {**READY}
-    asked = []
+    asked: list[str] = []
+    lost: list[None] = []
 
     def summary(route):
+        if told["learned"] and not lost:
+            lost.append(route.abort())
+            return
         taste = {**told}
         if told["heard"] is not None:
             told.update(heard=None, learned=LEARNED)
@@ -44,3 +49,45 @@ def test_a_taste_is_learned_and_forgotten(person):
     card.get_by_role("button", name="Learn from these votes").wait_for()
     person.keeps_focus()
     assert asked == ["POST", "DELETE"]
+
+
+def test_a_pair_that_does_not_come_is_asked_for_again(person):
+    """The vote before it is stored once, whatever is pressed meanwhile."""
+    person.forgives("net::ERR_FAILED")
+    page = person.page
+    voted = []
+    page.on("request", lambda sent: voted.append(sent.url) if "/vote" in sent.url else None)
+    person.go("Vote")
+    page.get_by_role("button", name="Hear A").and_(page.locator(":enabled")).wait_for()
+
+    page.route("**/api/pairs", lambda route: route.abort())
+    page.get_by_role("button", name="A is better").click()
+    again = page.get_by_role("button", name="Try again")
+    again.wait_for()
+    person.press("b", "t")
+    page.unroute("**/api/pairs")
+    again.press("Enter")
+    again.wait_for(state="detached")
+    person.keeps_focus()
+    assert len(voted) == 1
+    page.get_by_role("button", name="B is better").click()
+    page.get_by_role("link", name="2 just now").wait_for()
+
+
+def test_what_waits_for_the_sound_is_given_up_when_one_leaves(person, example):
+    """Nothing begins to sound on a page on which nobody has pressed anything."""
+    person.open(example)
+    held = []
+    page = person.page
+    page.route("**/sound/bank.sf3", lambda route: held.append(route))
+    with page.expect_request("**/sound/bank.sf3"):
+        page.get_by_test_id("play").click()
+    person.go("Vote")
+    page.get_by_role("button", name="One moment A").wait_for()
+    held[0].continue_()
+    person.sees("() => window.__sidemanAudio")
+    page.wait_for_timeout(500)
+    person.hears_nothing()
+    person.go("Write")
+    page.get_by_test_id("play").click()
+    person.hears()

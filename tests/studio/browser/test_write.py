@@ -162,3 +162,51 @@ def test_the_piece_goes_on_where_it_is_said(person):
     person.page.mouse.click(x, y)
     person.page.get_by_role("combobox", name="From").select_option("playhead")
     sentence.get_by_text("Writes 8 bars from bar 2 on. What stands there gives way.").wait_for()
+
+
+def test_a_double_click_asks_once_and_stops_nothing(person):
+    """Many people click everything twice."""
+    person.write(HELD)
+    page, sent = person.page, []
+    page.on("request", lambda request: sent.append((request.method, request.url)))
+    page.get_by_role("button", name="Continue", exact=True).click()
+    page.get_by_label("Takes", exact=True).select_option("1")
+    page.get_by_test_id("ask").dblclick()
+    page.get_by_test_id("take").wait_for()
+    assert sum(method == "POST" and url.endswith("/jobs") for method, url in sent) == 1
+    assert "DELETE" not in {method for method, _ in sent}
+
+
+def test_tempo_and_metre_are_those_at_the_playhead(person):
+    """What is changed is what is seen, not the beginning of the piece."""
+    person.write((0, 24, 60), (4 * BAR, 24, 60))
+    project = person.project()
+    four = {"numerator": 4, "denominator": 4}
+    three = {"numerator": 3, "denominator": 4}
+    changes = {
+        "tempos": [{"onset": 0, "bpm": 120}, {"onset": 2 * BAR, "bpm": 90}],
+        "time_signatures": [{"onset": 0, **four}, {"onset": 2 * BAR, **three}],
+    }
+    page = person.page
+    page.request.post(
+        f"/api/projects/{project['id']}/revisions",
+        data={
+            "parent": project["head"],
+            "label": "Changes",
+            "score": project["score"] | changes,
+        },
+    )
+    page.reload()
+    tempo = page.get_by_label("Tempo in beats a minute")
+    metre = page.get_by_label("Metre", exact=True)
+    metre.wait_for()
+    assert (tempo.input_value(), metre.input_value()) == ("120", "4/4")
+    page.mouse.click(*person.ruler(3 * BAR))
+    person.sees("() => document.querySelector('.tempo').value === '90'")
+    assert metre.input_value() == "3/4"
+    tempo.fill("70")
+    tempo.press("Enter")
+    metre.select_option("6/8")
+    score = person.wait_for(lambda project: len(project["revisions"]) == 5)["score"]
+    assert [change["bpm"] for change in score["tempos"]] == [120, 70]
+    assert [change["numerator"] for change in score["time_signatures"]] == [4, 6]

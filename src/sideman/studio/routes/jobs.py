@@ -5,7 +5,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, Response
 from fastapi.concurrency import run_in_threadpool
 
-from sideman.engine.wishes import parse_number
+from sideman.engine.tasks import bars_behind
 from sideman.studio.asking import prepare
 from sideman.studio.routes.checks import revision_number
 from sideman.studio.schemas import Job, JobRequest, job_info
@@ -32,7 +32,6 @@ def get_job(job: str, state: StudioState) -> Job:
 @router.delete("/jobs/{job}", status_code=HTTPStatus.NO_CONTENT)
 def cancel_job(job: str, state: StudioState) -> Response:
     """Stop a job; what is written stays as a take."""
-    state.job_store.get(job)
     state.jobs.cancel(job)
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
@@ -43,9 +42,10 @@ def _ask(state: State, project: str, wish: JobRequest, client: str) -> Job:
     revision = state.projects.revision(project, revision_number(wish.revision))
     request = wish.model_dump(include={"options", "selection", "takes", "seed"})
     prepared = prepare(wish.task, revision.score, request, wish.locks)
-    n_new = prepared.options.bars
-    if n_new.isdecimal() and prepared.score is not None:
-        state.limits.check_bars(revision.score["n_bars"] + parse_number(n_new, "bars"))
+    if wish.task == "continue":
+        first, n_new = bars_behind(prepared.options)
+        first = revision.score["n_bars"] if first is None else first
+        state.limits.check_bars(first + n_new)
     row = state.jobs.ask(
         project, revision.id, wish.task, request=request, locks=wish.locks, client=client
     )

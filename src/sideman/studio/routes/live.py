@@ -32,6 +32,9 @@ MESSAGES_PER_SECOND, MESSAGES_AT_ONCE = 200.0, 400
 
 UNREADABLE = "the page said what nobody can read; load it again"
 
+SLOW = ("set", "act")
+"""What a page says that may take a moment, and has a thread for it; keys are in a hurry."""
+
 MOST_UNSENT = 200
 """Messages that wait for a page that does not read; views beyond are left out, sound never."""
 
@@ -142,8 +145,11 @@ async def _hear(text: str, seat: Seat, pace: Pace) -> str:
         return "the page says more than the studio can hear; play a little less"
     try:
         said = json.loads(text)
-        if isinstance(said, dict) and said.get("type") == "begin":
+        kind = said.get("type") if isinstance(said, dict) else None
+        if kind == "begin":
             await run_in_threadpool(seat.begin, Begin.model_validate(said))
+        elif kind in SLOW:
+            await run_in_threadpool(seat.hear, said)
         else:
             seat.hear(said)
     except LiveError as error:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 from sqlalchemy import select
-from sqlalchemy.orm import defer
+from sqlalchemy.orm import Session, defer
 
 from sideman.studio.store.database import Database
 from sideman.studio.store.projects import found
@@ -79,7 +79,7 @@ class JobStore:
     def take_up(self) -> Sequence[JobRow]:
         """Let all jobs wait that an earlier server left; return them, the oldest first."""
         with self._database.writing() as session:
-            rows = session.scalars(_UNFINISHED).all()
+            rows = session.scalars(_UNFINISHED.with_for_update()).all()
             for row in rows:
                 row.state = QUEUED
             return rows
@@ -87,7 +87,7 @@ class JobStore:
     def begin(self, job: str) -> None:
         """Note that a job that waits is worked on, and that it was tried once more."""
         with self._database.writing() as session:
-            row = found(session, JobRow, job, "job")
+            row = _to_change(session, job)
             if row.state == QUEUED:
                 row.state = RUNNING
             row.attempts += 1
@@ -95,7 +95,7 @@ class JobStore:
     def put_back(self, job: str) -> None:
         """Let a job that is worked on wait again, as if it had not been begun."""
         with self._database.writing() as session:
-            row = found(session, JobRow, job, "job")
+            row = _to_change(session, job)
             if row.state == RUNNING:
                 row.state = QUEUED
             row.attempts -= 1
@@ -103,7 +103,7 @@ class JobStore:
     def cancel(self, job: str) -> None:
         """Note that nobody wants an answer any more; what has ended stays as it ended."""
         with self._database.writing() as session:
-            row = found(session, JobRow, job, "job")
+            row = _to_change(session, job)
             if row.state in OPEN:
                 row.state, row.finished = CANCELLED, now()
 
@@ -112,7 +112,7 @@ class JobStore:
     ) -> list[TakeRow]:
         """Store how a job ended, why, and its answers, all or none."""
         with self._database.writing() as session:
-            row = found(session, JobRow, job, "job")
+            row = _to_change(session, job)
             row.state, row.message, row.finished = state, message, now()
             stored = [
                 TakeRow(
@@ -129,6 +129,15 @@ class JobStore:
             of_job = select(TakeRow).where(TakeRow.job == job)
             listed = of_job.order_by(TakeRow.number).options(defer(TakeRow.score))
             return session.scalars(listed).all()
+
+
+def _to_change(session: Session, job: str) -> JobRow:
+    """Return a job that nobody else changes until the session is over.
+
+    Raises:
+        Unknown: If there is none of this id.
+    """
+    return found(session, JobRow, job, "job", to_change=True)
 
 
 _UNFINISHED = select(JobRow).where(JobRow.state.in_(OPEN)).order_by(JobRow.created, JobRow.id)

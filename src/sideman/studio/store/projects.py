@@ -133,13 +133,22 @@ class Projects:
             session.delete(found(session, TakeRow, take, "take"))
 
 
-def found(session: Session, kind: type[Row], key: object, what: str) -> Row:
+def found(
+    session: Session, kind: type[Row], key: object, what: str, *, to_change: bool = False
+) -> Row:
     """Return a row by its id.
 
+    Args:
+        session: In which it is looked for.
+        kind: Its table.
+        key: Its id.
+        what: What it is called where there is none.
+        to_change: Whether nobody else may change it until the session is over.
+
     Raises:
-        Unknown: If there is none; `what` says of what.
+        Unknown: If there is none.
     """
-    row = session.get(kind, key) if is_id(key) else None
+    row = session.get(kind, key, with_for_update=to_change or None) if is_id(key) else None
     if row is None:
         raise Unknown(what, key)
     return row

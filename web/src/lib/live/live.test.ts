@@ -76,11 +76,12 @@ describe('what was played', () => {
   const played = (id: string, notes: number) => ({ id, notes, seconds: 1 });
 
   it('is kept in mind, latest first, and only so much of it', () => {
-    const six = ['a', 'b', 'c', 'd', 'e', 'f'].map((id) => played(id, 1));
-    const before = six.reduce((all: ReturnType<typeof played>[], one) => noted(all, one), []);
-    expect(before.map(({ id }) => id)).toEqual(['f', 'e', 'd', 'c', 'b']);
-    expect(noted(before, played('c', 9))[0]).toEqual(played('c', 9));
-    expect(noted(before, played('g', 0))).toEqual(before);
+    const ids = Array.from({ length: 25 }, (_, number) => String(number));
+    const all = ids.map((id) => played(id, 1));
+    const before = all.reduce((kept: ReturnType<typeof played>[], one) => noted(kept, one), []);
+    expect(before.map(({ id }) => id)).toEqual(ids.slice(1).reverse());
+    expect(noted(before, played('3', 9))[0]).toEqual(played('3', 9));
+    expect(noted(before, played('new', 0))).toEqual(before);
   });
 
   it('has a length as clocks show it', () => {

@@ -4,7 +4,8 @@ import type { LiveRecording } from '../api/types';
 
 export type Played = Pick<LiveRecording, 'id' | 'notes' | 'seconds'>;
 
-const MOST = 5;
+/** As many as the studio keeps. */
+const MOST = 24;
 const MINUTE = 60;
 
 /** The recordings with one as it is by now, unless there is nothing in it; latest first. */

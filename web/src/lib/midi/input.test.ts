@@ -27,7 +27,7 @@ describe('failures', () => {
   it('to be allowed and to be opened are told apart, each with its own advice', () => {
     expect(troubleOf(new DOMException('', 'NotAllowedError'))).toBe('refused');
     expect(troubleOf(new DOMException('', 'InvalidStateError'))).toBe('broken');
-    expect(new Set(Object.values(MIDI_ADVICE)).size).toBe(3);
+    expect(new Set(Object.values(MIDI_ADVICE)).size).toBe(4);
   });
 });
 
@@ -41,7 +41,7 @@ describe('computer keys', () => {
 });
 
 describe('a MIDI output', () => {
-  it('is sent notes at their time, and every channel is silenced', () => {
+  it('is sent notes at their time and in order, and every channel is silenced, twice', () => {
     const sent: { bytes: number[]; at: number }[] = [];
     const port = {
       state: 'connected',
@@ -58,11 +58,13 @@ describe('a MIDI output', () => {
       [0xc9, 32],
     ]);
     expect(sent[0].at).toBeGreaterThanOrEqual(before + 500);
+    expect(sent[1].at).toBeGreaterThan(sent[0].at);
     sent.length = 0;
     sink.silence();
-    expect(sent.map(({ bytes }) => bytes)).toEqual(SILENCE);
+    expect(sent.map(({ bytes }) => bytes)).toEqual([...SILENCE, ...SILENCE]);
+    expect(sent[SILENCE.length].at).toBeCloseTo(sent[0].at + 100);
     port.state = 'disconnected';
     sink.noteOn(0, 60, 90, 0);
-    expect(sent).toHaveLength(SILENCE.length);
+    expect(sent).toHaveLength(2 * SILENCE.length);
   });
 });

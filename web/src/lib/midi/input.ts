@@ -5,14 +5,16 @@ export type Played =
   | { kind: 'off'; pitch: number }
   | { kind: 'pedal'; isDown: boolean };
 
-export type MidiTrouble = 'absent' | 'refused' | 'broken';
+export type MidiTrouble = 'absent' | 'insecure' | 'refused' | 'broken';
 
-/** What to tell and do; the three have nothing in common but that no note comes. */
+/** What to tell and do; the four have nothing in common but that no note comes. */
 export const MIDI_ADVICE: Readonly<Record<MidiTrouble, string>> = {
   absent:
     'This browser has no Web MIDI (Safari has none). Use Chrome, Edge or Firefox, or the computer’s keys below.',
+  insecure:
+    'Browsers allow MIDI only over https, or where the studio runs on this machine. Open the page there, or play on the computer’s keys below.',
   refused:
-    'The browser was not allowed to use MIDI. Click the icon left of the address, allow MIDI devices, and press Connect again. MIDI also needs localhost or https.',
+    'The browser was not allowed to use MIDI. Click the icon left of the address, allow MIDI devices, and press Connect again.',
   broken:
     'The system’s MIDI could not be opened. Plug the keyboard in, close programs that hold it, and press Connect again; on Linux the browser needs ALSA.',
 };
@@ -66,7 +68,8 @@ export async function openMidi(
   onplayed: (played: Played) => void,
   onchange: (inputs: Port[], outputs: Port[]) => void,
 ): Promise<Midi> {
-  if (!('requestMIDIAccess' in navigator)) throw new MidiError('absent');
+  if (!('requestMIDIAccess' in navigator))
+    throw new MidiError(isSecureContext ? 'absent' : 'insecure');
   const access = await navigator.requestMIDIAccess().catch((cause: unknown) => {
     throw new MidiError(troubleOf(cause));
   });

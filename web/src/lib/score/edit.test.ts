@@ -19,7 +19,7 @@ import {
   toggleLocked,
 } from './edit';
 import { note, scoreOf } from './testing';
-import { newPart } from './types';
+import { DEFAULT_BPM, newPart } from './types';
 
 const three = scoreOf([
   note({ id: 1, onset: 0, pitch: 60 }),
@@ -147,14 +147,34 @@ describe('the others', () => {
     expect(setChord(two, 0, '').chords).toHaveLength(1);
   });
 
-  it('set tempo and metre of the beginning and keep later changes', () => {
+  it('set the tempo that holds at a place and keep the others', () => {
     const later = scoreOf([], { tempos: [{ onset: 96, bpm: 90 }] });
-    expect(setTempo(later, 140).tempos).toEqual([
+    expect(setTempo(later, 140, 95).tempos).toEqual([
       { onset: 0, bpm: 140 },
       { onset: 96, bpm: 90 },
     ]);
-    expect(setMetre(later, 3, 4).time_signatures).toEqual([
-      { onset: 0, numerator: 3, denominator: 4 },
+    expect(setTempo(later, 140, 500).tempos).toEqual([
+      { onset: 0, bpm: DEFAULT_BPM },
+      { onset: 96, bpm: 140 },
+    ]);
+  });
+
+  it('set the metre that holds at a place, where it is written once more as well', () => {
+    const four = { numerator: 4, denominator: 4 };
+    const three = { numerator: 3, denominator: 4 };
+    const time_signatures = [0, 96, 192].map((onset) => ({
+      onset,
+      ...(onset < 192 ? four : three),
+    }));
+    const score = scoreOf([], { time_signatures });
+    const six = { numerator: 6, denominator: 8 };
+    expect(setMetre(score, six, 100).time_signatures).toEqual([
+      { onset: 0, ...six },
+      { onset: 192, ...three },
+    ]);
+    expect(setMetre(score, six, 192).time_signatures).toEqual([
+      { onset: 0, ...four },
+      { onset: 192, ...six },
     ]);
   });
 });

@@ -1,8 +1,25 @@
 /** Edits: functions from a score to a new one, which shares what did not change. */
 
 import { notesInBars, rangeTicks, type BarRange } from './select';
-import { barsOf, lastEnd, placeOf, type Bar, type Place } from './time';
-import { end, MAX_PITCH, MAX_VELOCITY, type Note, type Part, type Score } from './types';
+import {
+  barsOf,
+  lastAtOrBefore,
+  lastEnd,
+  metreSpans,
+  placeOf,
+  type Bar,
+  type Place,
+} from './time';
+import {
+  DEFAULT_BPM,
+  end,
+  MAX_PITCH,
+  MAX_VELOCITY,
+  type Note,
+  type Part,
+  type Score,
+  type TimeSignature,
+} from './types';
 
 export type Ids = ReadonlySet<number>;
 export type NewNote = Omit<Note, 'id' | 'locked'>;
@@ -234,16 +251,29 @@ export function setChord(score: Score, onset: number, symbol: string): Score {
   return { ...score, chords };
 }
 
-/** Set the tempo from the beginning on; later changes stay. */
-export function setTempo(score: Score, bpm: number): Score {
-  const later = score.tempos.filter((tempo) => tempo.onset > 0);
-  return { ...score, tempos: [{ onset: 0, bpm }, ...later] };
+/** Change the row that holds at a tick; the others stay. */
+function changeAt<Row extends { onset: number }>(
+  rows: readonly Row[],
+  at: number,
+  values: Partial<Row>,
+): Row[] {
+  const holds = lastAtOrBefore(rows, at, (row) => row.onset);
+  return rows.map((row, index) => (index === holds ? { ...row, ...values } : row));
 }
 
-/** Set the metre from the beginning on; later changes stay. */
-export function setMetre(score: Score, numerator: number, denominator: number): Score {
-  const later = score.time_signatures.filter((metre) => metre.onset > 0);
-  return { ...score, time_signatures: [{ onset: 0, numerator, denominator }, ...later] };
+/** Set the tempo that holds at a tick, from where it begins to the next one. */
+export function setTempo(score: Score, bpm: number, at: number): Score {
+  const usual = score.tempos[0]?.onset === 0 ? [] : [{ onset: 0, bpm: DEFAULT_BPM }];
+  return { ...score, tempos: changeAt([...usual, ...score.tempos], at, { bpm }) };
+}
+
+/** Set the metre that holds at a tick, from where it begins to the next one. */
+export function setMetre(
+  score: Score,
+  metre: Pick<TimeSignature, 'numerator' | 'denominator'>,
+  at: number,
+): Score {
+  return { ...score, time_signatures: changeAt(metreSpans(score), at, metre) };
 }
 
 /** Say a place in words, for people who hear the page. */

@@ -52,7 +52,7 @@ export class SoundEngine {
   private context: AudioContext | null = null;
   private synth: WorkletSynthesizer | null = null;
   private master: GainNode | null = null;
-  private starting: Promise<void> | null = null;
+  private loading: Promise<boolean> | null = null;
   private programs = new Map<number, number>();
   private nChannels = N_CHANNELS;
   private readonly onState: (state: SoundState, message: string) => void;
@@ -73,21 +73,40 @@ export class SoundEngine {
 
   /** Start the sound; browsers allow it only in answer to a click or a key. */
   async start(): Promise<boolean> {
-    this.starting ??= this.load();
-    try {
-      await this.starting;
-      await this.context?.resume();
-      return true;
-    } catch (cause) {
-      this.starting = null;
-      this.tell('failed', soundFailure(cause));
-      return false;
-    }
+    const awake = this.wake(); // first: Safari takes what comes after a wait for no answer
+    return (await this.load()) && awake;
   }
 
-  private async load(): Promise<void> {
+  /** Let the sound run, which browsers allow only while they answer a click or a key. */
+  wake(): Promise<boolean> {
+    return this.opened()
+      .resume()
+      .then(
+        () => true,
+        () => false,
+      );
+  }
+
+  /** Fetch what sounds; whether it runs is another matter. */
+  load(): Promise<boolean> {
+    this.loading ??= this.build(this.opened()).then(
+      () => true,
+      (cause: unknown) => {
+        void this.context?.close(); // one that has seen a module fail fails again
+        this.context = this.loading = null;
+        this.tell('failed', soundFailure(cause));
+        return false;
+      },
+    );
+    return this.loading;
+  }
+
+  private opened(): AudioContext {
+    return (this.context ??= new AudioContext({ latencyHint: 'interactive' }));
+  }
+
+  private async build(context: AudioContext): Promise<void> {
     this.tell('loading', '');
-    const context = new AudioContext({ latencyHint: 'interactive' });
     if (!context.audioWorklet) throw new Error('no AudioWorklet');
     const [{ WorkletSynthesizer }, bank] = await Promise.all([
       import('spessasynth_lib'),
@@ -103,7 +122,7 @@ export class SoundEngine {
     await synth.soundBankManager.addSoundBank(bank, 'general-midi');
     await synth.isReady;
     for (const [channel, program] of this.programs) synth.programChange(channel, program);
-    Object.assign(this, { context, synth, master });
+    Object.assign(this, { synth, master });
     window.__sidemanAudio = { context, analyser };
     this.tell('ready', '');
   }

@@ -39,6 +39,8 @@ export class Transport {
   /** Seconds of the run for which everything is handed over. */
   private horizon = 0;
   private timer: ReturnType<typeof setInterval> | null = null;
+  /** Counts what was asked for: a start that waits for the sound is given up at the next. */
+  private turn = 0;
   /** Notes that have begun, or will within the horizon, and were not yet told to end. */
   private held: Sounding[] = [];
   /** Notes that were told to end a moment ago, or will end within the horizon. */
@@ -72,8 +74,9 @@ export class Transport {
     bars: readonly Bar[],
     tick: number,
     loop: Loop | null,
-  ): Promise<boolean> {
-    if (!(await this.engine.start())) return false;
+  ): Promise<void> {
+    const turn = ++this.turn;
+    if (!(await this.engine.start()) || turn !== this.turn) return;
     this.halt();
     this.engine.setVoices(score.parts);
     this.channels = channelsOf(score.parts);
@@ -82,7 +85,6 @@ export class Transport {
     this.horizon = 0;
     this.timer = setInterval(() => this.schedule(), PERIOD_MS);
     this.schedule();
-    return true;
   }
 
   /**
@@ -111,7 +113,13 @@ export class Transport {
     this.horizon = 0;
   }
 
+  /** Stop what plays, and what is about to. */
   stop(): void {
+    this.turn++;
+    this.end();
+  }
+
+  private end(): void {
     const { tick } = this;
     this.halt();
     this.onStop(tick);
@@ -158,7 +166,7 @@ export class Transport {
     }
     const heard = this.engine.now;
     this.ended = this.ended.filter((note) => note.to > heard - 1);
-    if (playing.isOver(heard - startAt)) this.stop();
+    if (playing.isOver(heard - startAt)) this.end();
   }
 
   /** End the notes that are due at a second of the audio clock; a stroke there comes after. */

@@ -15,7 +15,7 @@ export class Earlier {
   note(recording: Played): void {
     const known = this.all.find(({ id }) => id === recording.id);
     this.now = recording.id;
-    if (known?.notes !== recording.notes) this.store(noted(stored(), recording));
+    if ((known?.notes ?? 0) !== recording.notes) this.store(noted(stored(), recording));
   }
 
   remove(id: string): void {

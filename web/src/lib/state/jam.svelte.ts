@@ -10,7 +10,6 @@ import type {
   LiveWish,
   Meter,
 } from '../api/types';
-import { voiceText } from '../live/voices';
 import {
   MidiError,
   openMidi,
@@ -20,6 +19,7 @@ import {
   type Port,
 } from '../midi/input';
 import { MidiSink, type Sink } from '../midi/output';
+import { BrowserSink } from '../sound/sink';
 import { Earlier } from './earlier.svelte';
 import type { Studio } from './studio.svelte';
 
@@ -52,6 +52,8 @@ export class Jam {
   preset = $state('');
   about = $state('');
   voices = $state.raw<LiveVoice[]>([]);
+  /** Counts the bands that were refused: what one has chosen is to be shown no longer. */
+  refusals = $state(0);
   recording = $state.raw<LiveRecording | null>(null);
   inputs = $state.raw<Port[]>([]);
   outputs = $state.raw<Port[]>([]);
@@ -69,10 +71,19 @@ export class Jam {
   private readonly studio: Studio;
   private readonly socket: Socket<LiveCommand>;
   private readonly pinging: ReturnType<typeof setInterval>;
-  private wish: LiveWish = lastWish();
+  /** Who was asked for last. */
+  private asked: LiveWish = NOBODY;
+  /** What the server has agreed to: begun with after a loss, and the next time one plays. */
+  private agreed: LiveWish = lastWish();
+  private remembered = '';
+  /** Whether somebody plays since the server was found. */
+  private hasPartner = false;
   /** Whether the server has said who plays since it was last asked for somebody. */
   private hasMet = false;
+  private isClosed = false;
   private midi: Midi | null = null;
+  /** Sideman's notes as this browser sounds them. */
+  private readonly browser: Sink;
   private sink: Sink;
   /** Server's clock less the page's, in seconds. */
   private offset: number | null = null;
@@ -83,7 +94,7 @@ export class Jam {
 
   constructor(studio: Studio) {
     this.studio = studio;
-    this.sink = this.browser;
+    this.sink = this.browser = new BrowserSink(this.engine);
     this.socket = studio.api.live({
       message: (message) => this.receive(message),
       connected: (isConnected, reason) => this.connect(isConnected, reason),
@@ -137,7 +148,6 @@ export class Jam {
     if (name === 'mode') this.mode = text;
     this.settings = { ...this.settings, [name]: text };
     this.send({ type: 'set', name, text });
-    this.remember();
   }
 
   act(action: string): void {
@@ -170,6 +180,8 @@ export class Jam {
         (played) => this.hear(played),
         (inputs, outputs) => this.see(inputs, outputs),
       );
+      // Who is asked may leave before the answer.
+      if (this.isClosed) this.midi.close();
       this.isMidiOpen = true;
     } catch (cause) {
       this.midiTrouble = cause instanceof MidiError ? cause.trouble : 'broken';
@@ -211,6 +223,8 @@ export class Jam {
     this.act('panic');
     this.silence();
     this.midi?.close();
+    this.isClosed = true;
+    this.isConnected = false;
     this.socket.close();
   }
 
@@ -218,19 +232,9 @@ export class Jam {
     return this.studio.player.engine;
   }
 
-  /** Sideman's notes as this browser sounds them. */
-  private readonly browser: Sink = {
-    noteOn: (channel, pitch, velocity, delay) =>
-      this.engine.noteOn(channel, pitch, velocity, this.engine.now + delay),
-    noteOff: (channel, pitch, delay) =>
-      this.engine.noteOff(channel, pitch, this.engine.now + delay),
-    program: (channel, program) => this.engine.setProgram(channel, program),
-    silence: () => this.engine.stopAll(true),
-  };
-
   private silence(): void {
     this.sink.silence();
-    this.engine.stopAll(true);
+    this.browser.silence();
   }
 
   /** What is played while nobody listens is not heard later. */
@@ -239,7 +243,7 @@ export class Jam {
   }
 
   private begin(wish: LiveWish, goesOn: boolean): void {
-    this.wish = wish;
+    this.asked = wish;
     this.isReady = this.hasMet = false;
     this.send({ type: 'begin', goes_on: goesOn, ...wish });
   }
@@ -247,11 +251,11 @@ export class Jam {
   /** Nobody ends the notes of a socket that is lost but the page. */
   private connect(isConnected: boolean, reason: string): void {
     this.isConnected = isConnected;
-    this.isReady = false;
+    this.isReady = this.hasPartner = false;
     this.trips = [];
     if (isConnected) {
       this.trouble = '';
-      this.begin(this.wish, false);
+      this.begin(this.agreed, false);
       this.ping();
     } else {
       this.silence();
@@ -321,12 +325,12 @@ export class Jam {
 
   /** See who plays, and give each an instrument at its usual loudness. */
   private meet(begun: Extract<LiveMessage, { type: 'begun' }>): void {
-    this.hasMet = true;
+    this.hasMet = this.hasPartner = true;
     this.pending.clear();
     this.preset = begun.preset;
     this.about = begun.about;
     this.voices = begun.voices;
-    this.wish = { ...this.wish, preset: begun.preset };
+    this.agreed = { ...this.asked, preset: begun.preset };
     this.recording = { id: begun.recording, notes: 0, seconds: 0, end: '' };
     for (const { channel, program } of begun.voices) {
       this.engine.setProgram(channel, program);
@@ -339,19 +343,15 @@ export class Jam {
   /** Say why not; what was remembered from another day and fits no more is let go. */
   private refuse(message: string): void {
     this.studio.notices.error(message);
-    if (!this.voices.length) {
-      this.begin(NOBODY, false);
-      return;
-    }
-    this.hasMet = true;
-    const voices = this.voices.map(voiceText);
-    this.wish = { preset: this.preset, voices, settings: this.settings };
+    this.refusals += 1;
+    if (this.hasPartner) this.hasMet = true;
+    else if (this.asked !== NOBODY) this.begin(NOBODY, false);
+    else this.trouble = message;
   }
 
   private show(view: Extract<LiveMessage, { type: 'view' }>): void {
     if (!this.hasMet) return; // of those who played before
     this.offset ??= view.now - pageNow();
-    const isFirst = !this.isReady;
     this.isReady = true;
     const now = performance.now();
     for (const [name, { until }] of this.pending) if (until < now) this.pending.delete(name);
@@ -365,7 +365,7 @@ export class Jam {
     this.meters = this.withWay(view.meters);
     this.recording = view.recording;
     this.earlier.note(view.recording);
-    if (isFirst) this.remember();
+    this.remember(view.settings);
   }
 
   /** What the server cannot measure: the way to it and back, and from the browser to the ear. */
@@ -389,10 +389,12 @@ export class Jam {
   }
 
   /** The next time one plays it is as it was. */
-  private remember(): void {
-    const voices = this.wish.voices;
-    this.wish = { preset: this.preset, voices, settings: this.settings };
-    localStorage.setItem(LAST_WISH, JSON.stringify(this.wish));
+  private remember(settings: LiveWish['settings']): void {
+    this.agreed = { ...this.agreed, settings };
+    const text = JSON.stringify(this.agreed);
+    if (text === this.remembered) return;
+    this.remembered = text;
+    localStorage.setItem(LAST_WISH, text);
   }
 }
 

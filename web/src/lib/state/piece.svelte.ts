@@ -22,11 +22,14 @@ import type { Loop } from '../sound/schedule';
 import { bestFirst } from '../votes/taste';
 import type { Notices } from './notices.svelte';
 import type { Player } from './player.svelte';
+import { Recent } from './recent';
 import { Saver, type Change, type SaveState } from './saver';
 
 const NO_NOTES: ReadonlySet<number> = new Set();
 /** Playing takes up notes that are being written at most this often. */
 const SWAP_S = 0.2;
+/** So many revisions, and so many takes, are kept here with all their notes. */
+const KEPT = 100;
 
 type NotesMessage = Extract<SocketMessage, { type: 'notes' }>;
 
@@ -66,9 +69,15 @@ export class Piece {
   showVelocities = $state(innerWidth > 620);
   mix = $state.raw<Mix>({ colours: {}, muted: [], soloed: [] });
 
+  /** A request is on its way to the server. */
+  isAsking = false;
+
   private head = $state.raw<Score>() as Score;
-  private readonly scores = new Map<string, Score>();
-  private readonly loaded = new Map<string, Take>();
+  /** The revision that `head` is; the history is ahead of it while another one is loaded. */
+  private shown: string;
+  private readonly unsaved = new Map<string, Score>();
+  private readonly scores = new Recent<Score>(KEPT);
+  private readonly loaded = new Recent<Take>(KEPT);
   private readonly api: Api;
   private readonly notices: Notices;
   private readonly player: Player;
@@ -76,6 +85,8 @@ export class Piece {
   /** Asks the server to tell of a job. */
   private readonly watch: (job: string) => void;
   private drafts = 0;
+  /** Counts what was chosen to be heard: a take that was loaded too late is not. */
+  private turn = 0;
   private lastSwap = 0;
 
   score = $derived(this.audition?.score ?? this.head);
@@ -112,14 +123,16 @@ export class Piece {
     this.id = project.id;
     this.name = project.name;
     this.head = project.score;
+    this.shown = project.head;
     this.history = historyOf(project.head, project.revisions);
     this.scores.set(project.head, project.score);
     this.takes = project.takes;
     this.mix = readMix(project.id);
     this.saver = new Saver(api, project.id, {
       stored: (draft, id) => this.keepAs(draft, id),
+      went: (revision, score) => this.arrive(revision, score),
       state: (state) => (this.saving = state),
-      refused: (cause, change) => void this.fallBack(cause, change),
+      refused: (cause, change) => this.fallBack(cause, change),
     });
   }
 
@@ -141,6 +154,9 @@ export class Piece {
   edit(label: string, score: Score): void {
     if (score === this.score) return;
     if (this.audition) this.use(this.audition);
+    this.endAudition();
+    // What is seen was edited, also while another revision is loaded.
+    this.history = goTo(this.history, this.shown);
     const draft = this.draft();
     const parent = this.history.head;
     this.advance(draft, label, score, null);
@@ -154,7 +170,7 @@ export class Piece {
 
   private advance(draft: string, label: string, score: Score, take: string | null): void {
     const parent = this.history.head;
-    this.scores.set(draft, score);
+    this.unsaved.set(draft, score);
     this.history = commit(this.history, {
       id: draft,
       parent,
@@ -162,55 +178,75 @@ export class Piece {
       take,
       created: new Date().toISOString(),
     });
+    this.show(draft, score);
+  }
+
+  private show(revision: string, score: Score): void {
+    this.shown = revision;
     this.head = score;
     this.focus = Math.min(this.focus, score.parts.length - 1);
+    this.refresh();
+  }
+
+  /** Let what is selected and what is played follow the score. */
+  private refresh(): void {
+    this.select(this.selected);
     this.replay();
   }
 
   private keepAs(draft: string, id: string): void {
-    const score = this.scores.get(draft);
+    const score = this.unsaved.get(draft);
+    this.unsaved.delete(draft);
     if (score) this.scores.set(id, score);
+    if (this.shown === draft) this.shown = id;
     this.history = renamed(this.history, draft, id);
   }
 
   /** Go back to what is stored when an edit is refused. */
-  private async fallBack(cause: unknown, change: Change): Promise<void> {
+  private fallBack(cause: unknown, change: Change): void {
     this.notices.error(cause);
-    if (change.kind === 'head') return;
+    if (change.kind === 'head') {
+      const isThere = this.history.head === this.saver.lasting(change.revision);
+      if (isThere) this.history = goTo(this.history, this.shown);
+      return;
+    }
     const refused = this.history.revisions.get(change.draft);
     this.history = without(this.history, change.draft);
-    if (refused?.parent && !this.history.revisions.has(this.history.head)) {
+    const { revisions, head } = this.history;
+    for (const draft of this.unsaved.keys()) {
+      if (!revisions.has(draft)) this.unsaved.delete(draft);
+    }
+    if (refused?.parent && !revisions.has(head)) {
       this.history = { ...this.history, head: refused.parent };
-      await this.goTo(refused.parent);
+      this.goTo(refused.parent);
     }
   }
 
-  async undo(): Promise<void> {
-    if (this.audition) return this.hear(null);
+  undo(): void {
     const target = undoTarget(this.history);
-    if (target) await this.goTo(target);
+    if (this.audition) void this.hear(null);
+    else if (target) this.goTo(target);
   }
 
-  async redo(): Promise<void> {
+  redo(): void {
     const target = redoTarget(this.history);
-    if (target) await this.goTo(target);
+    if (target) this.goTo(target);
   }
 
-  /** Go to any revision there has ever been. */
-  async goTo(revision: string): Promise<void> {
-    const known = this.scores.get(revision);
-    this.audition = null;
-    if (known) this.saver.push({ kind: 'head', revision });
-    try {
-      const score = known ?? (await this.api.setHead(this.id, revision)).score;
-      this.scores.set(revision, score);
-      this.history = goTo(this.history, revision);
-      this.head = score;
-      this.select(this.selected);
-      this.replay();
-    } catch (cause) {
-      this.notices.error(cause);
-    }
+  /** Go to any revision there has ever been; one that is not in mind is seen when it comes. */
+  goTo(revision: string): void {
+    this.endAudition();
+    this.history = goTo(this.history, revision);
+    const score = this.unsaved.get(revision) ?? this.scores.get(revision);
+    if (score) this.show(revision, score);
+    else this.refresh();
+    this.saver.push({ kind: 'head', revision });
+  }
+
+  private arrive(revision: string, score: Score): void {
+    this.scores.set(revision, score);
+    const isAwaited = this.history.head === revision && this.shown !== revision;
+    if (isAwaited) this.show(revision, score);
   }
 
   select(ids: ReadonlySet<number>): void {
@@ -325,6 +361,7 @@ export class Piece {
   // -- asking
 
   async ask(request: Omit<JobRequest, 'revision' | 'locks'>, label: string): Promise<void> {
+    this.isAsking = true;
     if (this.audition) this.use(this.audition);
     await this.saver.settled();
     const locks = this.head.notes.filter((note) => note.locked).map((note) => note.id);
@@ -342,6 +379,8 @@ export class Piece {
       this.watch(job.id);
     } catch (cause) {
       this.notices.error(cause);
+    } finally {
+      this.isAsking = false;
     }
   }
 
@@ -387,7 +426,7 @@ export class Piece {
 
   receive(message: SocketMessage, now: number): void {
     const id = message.type === 'job' ? message.job.id : message.job;
-    if (message.type === 'takes') this.addTakes(message.takes);
+    if (message.type === 'takes') this.addTakes(message.takes.filter((take) => this.has(take)));
     if (this.writing?.job.id !== id) return;
     if (message.type === 'notes') this.write(message, now);
     else if (message.type === 'takes') void this.hear(message.takes[0]?.id ?? null);
@@ -430,6 +469,11 @@ export class Piece {
 
   // -- takes
 
+  /** Whether a take is of this piece; a person's other pieces tell of theirs as well. */
+  private has({ parent_revision: parent }: TakeInfo): boolean {
+    return this.history.revisions.has(parent);
+  }
+
   private addTakes(takes: readonly TakeInfo[]): void {
     const byId = new Map(this.takes.map((take) => [take.id, take]));
     for (const take of takes) byId.set(take.id, take);
@@ -439,18 +483,22 @@ export class Piece {
   /** A take with its score. */
   async load(id: string): Promise<Take> {
     const take = this.loaded.get(id) ?? (await this.api.take(id));
-    if (!this.takes.some((known) => known.id === id)) this.addTakes([take]);
+    const { score: _score, ...info } = take;
+    if (!this.takes.some((known) => known.id === id)) this.addTakes([info]);
     this.loaded.set(id, take);
     return take;
   }
 
   /** Hear a take at the same place, or the piece again for null. */
   async hear(id: string | null): Promise<void> {
+    this.turn += 1;
+    const { turn } = this;
     if (id === (this.audition?.id ?? null)) return;
     try {
-      this.audition = id ? await this.load(id) : null;
-      this.select(this.selected);
-      this.replay();
+      const take = id ? await this.load(id) : null;
+      if (turn !== this.turn) return;
+      this.audition = take;
+      this.refresh();
     } catch (cause) {
       this.notices.error(cause);
     }
@@ -460,7 +508,7 @@ export class Piece {
   async listen(id: string | null): Promise<void> {
     await this.hear(id);
     const take = this.audition;
-    if (!take || this.player.isPlaying) return;
+    if (!take || take.id !== id || this.player.isPlaying) return;
     const around = { first: Math.max(0, take.first_bar - 1), end: take.end_bar };
     const [from, to] = rangeTicks(this.bars, around);
     const { place } = this.player;
@@ -490,14 +538,19 @@ export class Piece {
     if (number < compared.length) await this.listen(compared[number]?.id ?? null);
   }
 
+  /** Leave the take that is heard, and the one that is still loaded. */
+  private endAudition(): void {
+    this.turn += 1;
+    this.audition = null;
+  }
+
   /** Make a take the piece. */
   use(take: Take): void {
-    this.audition = null;
+    this.endAudition();
     const draft = this.draft();
     this.history = goTo(this.history, this.known(take.parent_revision));
     this.advance(draft, takeName(take), take.score, take.id);
     this.saver.push({ kind: 'take', draft, take: take.id });
-    this.select(this.selected);
   }
 
   private known(revision: string): string {

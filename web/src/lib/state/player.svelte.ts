@@ -37,12 +37,13 @@ export class Player {
     loop: Loop | null,
     from = this.place,
   ): Promise<void> {
-    this.isPlaying = await this.transport.play(score, bars, from, loop);
+    await this.transport.play(score, bars, from, loop);
+    this.isPlaying = this.transport.isPlaying;
   }
 
   /** Stop; the next start is where this one was. */
   stop(): void {
-    if (this.isPlaying) this.transport.stop();
+    this.transport.stop();
   }
 
   toggleMetronome(): void {

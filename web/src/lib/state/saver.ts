@@ -11,22 +11,37 @@ export type Change =
 export type SaveState = 'saved' | 'saving' | 'waiting';
 
 const RETRY_MS = 2000;
-const TOO_MANY_REQUESTS = 429;
+/** Too many requests; a proxy whose studio is away; a studio that cannot store for a moment. */
+const FOR_NOW = [429, 502, 503, 504];
 
 /** Whether the same change may be stored a little later. */
 const isForNow = (cause: unknown): boolean =>
-  cause instanceof ApiError && (cause.code === NO_ANSWER || cause.status === TOO_MANY_REQUESTS);
+  cause instanceof ApiError && (cause.code === NO_ANSWER || FOR_NOW.includes(cause.status));
+
+/** The changes that are left when one is refused: those that were not made upon it. */
+function without(refused: Change, changes: readonly Change[]): Change[] {
+  if (refused.kind === 'head') return [...changes];
+  const gone = new Set([refused.draft]);
+  return changes.filter((change) => {
+    if (change.kind === 'head') return !gone.has(change.revision);
+    if (change.kind === 'take' || !gone.has(change.parent)) return true;
+    gone.add(change.draft);
+    return false;
+  });
+}
 
 export interface SaverEvents {
   /** A draft got its lasting id. */
   stored(draft: string, id: string): void;
+  /** The server's head is a revision now; this is its score. */
+  went(revision: string, score: Score): void;
   state(state: SaveState): void;
   /** The server refused a change; it is dropped, with all that was made upon it. */
   refused(cause: unknown, change: Change): void;
 }
 
 export class Saver {
-  private readonly queue: Change[] = [];
+  private queue: Change[] = [];
   private readonly ids = new Map<string, string>();
   private running: Promise<void> | null = null;
   private readonly api: Api;
@@ -67,10 +82,10 @@ export class Saver {
           await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
           continue;
         }
-        const refused = this.queue[0];
-        this.queue.length = 0;
+        const [refused, ...others] = this.queue;
+        this.queue = without(refused, others);
         this.events.refused(cause, refused);
-        this.events.state('saved');
+        this.events.state(this.queue.length ? 'saving' : 'saved');
       }
     }
     this.running = null;
@@ -78,7 +93,11 @@ export class Saver {
 
   private async store(change: Change): Promise<void> {
     if (change.kind === 'head') {
-      await this.api.setHead(this.project, this.lasting(change.revision));
+      const { head, score } = await this.api.setHead(
+        this.project,
+        this.lasting(change.revision),
+      );
+      this.events.went(head, score);
       return;
     }
     const { id } =

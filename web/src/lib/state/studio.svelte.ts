@@ -31,12 +31,18 @@ export class Studio {
     this.api = api;
     this.readHash();
     addEventListener('hashchange', () => this.readHash());
-    // Browsers let a page sound only after a click or a key; the first one fetches the bank.
-    const fetchBank = () => void this.player.engine.start();
-    const soon = () => setTimeout(fetchBank, this.page === 'play' ? 0 : BANK_AFTER_MS);
-    for (const kind of ['pointerdown', 'keydown']) {
-      addEventListener(kind, soon, { once: true });
-    }
+    for (const kind of ['pointerdown', 'pointerup', 'keydown'])
+      addEventListener(kind, () => this.wakeSound(), { capture: true });
+  }
+
+  /** Browsers let a page sound only in answer to a click or a key; the first fetches the bank. */
+  private wakeSound(): void {
+    // Neither a finger that goes down nor Escape is one.
+    if (navigator.userActivation?.hasBeenActive === false) return;
+    const { engine } = this.player;
+    void engine.wake();
+    if (engine.state !== 'off') return;
+    setTimeout(() => void engine.load(), this.page === 'play' ? 0 : BANK_AFTER_MS);
   }
 
   async start(): Promise<void> {
