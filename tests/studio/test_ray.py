@@ -94,6 +94,7 @@ def test_two_replicas_write_two_jobs_as_one_process_would(writers, tiny_bundles)
     assert writers.n_free == n_free
 
 
+@pytest.mark.slow
 def test_a_replica_says_how_much_takes_are_liked(writers, fp32_bundle):
     """What was learned travels with the job: a node has not the studio's folder."""
     width = int(fp32_bundle.card["network"]["d_model"])
@@ -125,6 +126,7 @@ def test_a_replica_writes_several_jobs_at_the_same_time(writers):
     assert [event.job for event in events if isinstance(event, Finished)] == ["short"]
 
 
+@pytest.mark.slow
 def test_a_replica_stops_when_it_is_told_to(writers):
     """The order finds the replica, and the bars that are full come back."""
     writers.give(work("long", 1000))
@@ -214,6 +216,7 @@ def test_a_studio_has_a_name_of_its_own(tmp_path):
     assert ray_engine._name_of(one) != ray_engine._name_of(other)
 
 
+@pytest.mark.slow
 def test_jobs_are_the_same_on_a_cluster(writers, tmp_path):
     """The studio's queue takes either kind of writers."""
     database = Database(file_url(tmp_path / "studio.db"))
