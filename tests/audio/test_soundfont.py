@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from sideman.audio.bank import cache_folder, read_sf2
+from sideman.audio.bank import read_sf2
 from sideman.audio.soundfont import (
     GAP_FRAMES,
     SAMPLE_HEADER,
@@ -17,6 +17,7 @@ from sideman.audio.soundfont import (
     sf3_to_sf2,
 )
 from sideman.errors import AudioError
+from sideman.folders import cache_folder
 
 RATE_HZ = 22_050
 N_FRAMES = 4_001  # odd, so that padding matters

@@ -4,11 +4,15 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import uuid
+from pathlib import Path
 
 import pytest
 
 from sideman.live.inout import SWITCH_S
+
+PATIENCE_S = 60.0
 
 
 class JackServer:
@@ -81,3 +85,32 @@ def jack_server(tmp_path_factory):
         yield server
         sys.setswitchinterval(usual_s)
         server.stop()
+
+
+@pytest.fixture
+def fluidsynth(jack_server, tmp_path):
+    """FluidSynth as a client of JACK, rendering what it hears to a raw file."""
+    bank = next(Path("/usr/share/sounds/sf2").glob("*.sf2"), None)
+    if shutil.which("fluidsynth") is None or bank is None:
+        pytest.skip("needs FluidSynth and a sound bank: apt-get install fluidsynth")
+    raw = tmp_path / "played.raw"
+    options = {
+        "midi.jack.server": jack_server.name,
+        "midi.jack.id": "fluid",
+        "audio.file.name": raw,
+        "audio.file.type": "raw",
+    }
+    settings = [part for pair in options.items() for part in ("-o", "{}={}".format(*pair))]
+    drivers = ("-m", "jack", "-a", "file", "-r", "48000", "-z", "64", "-R", "0", "-C", "0")
+    process = subprocess.Popen(
+        ("fluidsynth", "-q", *drivers, *settings, str(bank)),
+        env=jack_server.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    until_s = time.monotonic() + PATIENCE_S
+    while "fluid:midi" not in jack_server.run("jack_lsp") and time.monotonic() < until_s:
+        time.sleep(0.1)
+    yield raw
+    process.communicate(b"quit\n", timeout=PATIENCE_S)  # or JACK would wait for it

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -329,35 +328,6 @@ def test_with_a_screen_it_ends_as_well(room, how, tmp_path):
     assert os.waitstatus_to_exitcode(status) == (0 if how == "a key" else 129)
     assert left_of(leader) == []
     assert read_preset(preset).settings == Settings()
-
-
-@pytest.fixture
-def fluidsynth(jack_server, tmp_path):
-    """FluidSynth as a client of JACK, rendering what it hears to a raw file."""
-    bank = next(Path("/usr/share/sounds/sf2").glob("*.sf2"), None)
-    if shutil.which("fluidsynth") is None or bank is None:
-        pytest.skip("needs FluidSynth and a sound bank: apt-get install fluidsynth")
-    raw = tmp_path / "played.raw"
-    options = {
-        "midi.jack.server": jack_server.name,
-        "midi.jack.id": "fluid",
-        "audio.file.name": raw,
-        "audio.file.type": "raw",
-    }
-    said = [part for pair in options.items() for part in ("-o", "{}={}".format(*pair))]
-    drivers = ("-m", "jack", "-a", "file", "-r", "48000", "-z", "64", "-R", "0", "-C", "0")
-    process = subprocess.Popen(
-        ("fluidsynth", "-q", *drivers, *said, str(bank)),
-        env=jack_server.environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    until_s = time.monotonic() + PATIENCE_S
-    while "fluid:midi" not in jack_server.run("jack_lsp") and time.monotonic() < until_s:
-        time.sleep(0.1)
-    yield raw
-    process.communicate(b"quit\n", timeout=PATIENCE_S)  # or JACK would wait for it
 
 
 def loudness(samples, begin_s, end_s):

@@ -3,14 +3,12 @@
 import itertools
 import multiprocessing
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from array import array
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -360,35 +358,6 @@ def test_the_process_imports_neither_numpy_nor_the_engine():
 # ------------------------------------------------------------- with a synth
 
 
-@pytest.fixture
-def synth(jack_server, tmp_path):
-    """FluidSynth as a client of JACK, rendering what it hears to a raw file."""
-    bank = next(Path("/usr/share/sounds/sf2").glob("*.sf2"), None)
-    if shutil.which("fluidsynth") is None or bank is None:
-        pytest.skip("needs FluidSynth and a sound bank: apt-get install fluidsynth")
-    raw = tmp_path / "played.raw"
-    options = {
-        "midi.jack.server": jack_server.name,
-        "midi.jack.id": "fluid",
-        "audio.file.name": raw,
-        "audio.file.type": "raw",
-    }
-    settings = [part for pair in options.items() for part in ("-o", "{}={}".format(*pair))]
-    drivers = ("-m", "jack", "-a", "file", "-r", "48000", "-z", "64", "-R", "0", "-C", "0")
-    process = subprocess.Popen(
-        ("fluidsynth", "-q", *drivers, *settings, str(bank)),
-        env=jack_server.environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    until_s = time.monotonic() + PATIENCE_S
-    while "fluid:midi" not in jack_server.run("jack_lsp") and time.monotonic() < until_s:
-        time.sleep(0.1)
-    yield raw
-    process.communicate(b"quit\n", timeout=PATIENCE_S)  # or JACK would wait for it
-
-
 def sounding_windows(raw):
     """Return which quarter seconds of 16-bit stereo at 48 kHz are louder than a whisper."""
     samples = array("h", raw[: len(raw) // 4 * 4])
@@ -410,7 +379,7 @@ def play_three_notes(pipe):
 
 
 @pytest.mark.slow
-def test_a_synthesizer_sounds_where_notes_were_and_is_silent_after(synth):
+def test_a_synthesizer_sounds_where_notes_were_and_is_silent_after(fluidsynth):
     """The whole way: orders, process, JACK, another program, sound."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -423,9 +392,9 @@ def test_a_synthesizer_sounds_where_notes_were_and_is_silent_after(synth):
     windows: list[bool] = []
     n_heard = 0
     for _ in range(4):  # again where the machine stalled and JACK lost a note
-        n_before = synth.stat().st_size
+        n_before = fluidsynth.stat().st_size
         play_three_notes(ours)
-        windows = sounding_windows(synth.read_bytes()[n_before:])
+        windows = sounding_windows(fluidsynth.read_bytes()[n_before:])
         n_heard = sum(now and not before for before, now in itertools.pairwise(windows))
         if n_heard == 3:
             break

@@ -10,8 +10,9 @@ from click.testing import CliRunner
 from sideman.cli.options import EXTRAS
 from sideman.cli.studio import studio
 from sideman.errors import StudioError
+from sideman.folders import data_folder
 from sideman.studio import app
-from sideman.studio.config import StudioConfig, data_folder
+from sideman.studio.config import StudioConfig
 from sideman.studio.uploads import Uploads
 
 

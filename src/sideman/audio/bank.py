@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from sideman.audio.soundfont import is_sf3, sf3_to_sf2
 from sideman.errors import AudioError
 from sideman.files import whole_file
+from sideman.folders import cache_folder
 
 DEFAULT_BANK = Path(__file__).parent / "banks" / "FluidR3Mono_GM.sf3"
 """FluidR3 GM, mono, as SoundFont 3; MIT licence, see NOTICE.txt beside it."""
@@ -74,33 +73,3 @@ def read_sf2(path: Path, *, folder: Path | None = None) -> bytes:
     with whole_file(decoded_path) as part:
         part.write_bytes(decoded)
     return decoded
-
-
-def cache_folder(
-    *,
-    platform: str = sys.platform,
-    environ: Mapping[str, str] = os.environ,
-    home: Path | None = None,
-) -> Path:
-    """Return the folder for files that can be made again, as each system wants it.
-
-    Args:
-        platform: As `sys.platform`.
-        environ: The environment; `XDG_CACHE_HOME` is respected on every system, `LOCALAPPDATA`
-            on Windows.
-        home: The user's home folder; asked of the system if None.
-
-    Example:
-        >>> cache_folder(platform="linux", environ={}, home=Path("/home/ella")).as_posix()
-        '/home/ella/.cache/sideman'
-    """
-    home = home or Path.home()
-    xdg = Path(environ.get("XDG_CACHE_HOME", ""))
-    if xdg.is_absolute():  # a relative one is to be ignored (XDG Base Directory 0.8)
-        return xdg / "sideman"
-    if platform == "win32":
-        local = environ.get("LOCALAPPDATA")
-        return (Path(local) if local else home / "AppData" / "Local") / "sideman" / "Cache"
-    if platform == "darwin":
-        return home / "Library" / "Caches" / "sideman"
-    return home / ".cache" / "sideman"

@@ -102,8 +102,9 @@ def studio(
         sideman studio --host 0.0.0.0 --token "correct horse battery"
     """
     with needs_extra("studio"):
+        from sideman.folders import data_folder
         from sideman.studio.app import serve
-        from sideman.studio.config import StudioConfig, data_folder
+        from sideman.studio.config import StudioConfig
         from sideman.studio.jobs import local_jobs
         from sideman.studio.logs import configure
         from sideman.studio.ray_engine import ray_jobs

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
+from sideman import pipes
 from sideman.errors import LiveError
 from sideman.live import inout
 from sideman.live.control import Command
@@ -88,20 +89,11 @@ class Worker:
 
     def tell(self, message: object) -> None:
         """Send it a message; it is lost if the process is gone."""
-        try:
-            self.connection.send(message)
-        except OSError:
-            return
+        pipes.tell(self.connection, message)
 
     def receive(self) -> list[object]:
         """Return what it said, also what it said last before it was gone."""
-        received = []
-        try:
-            while self.connection.poll():
-                received.append(self.connection.recv())
-        except (EOFError, OSError):
-            pass
-        return received
+        return pipes.heard(self.connection)
 
     def end(self) -> list[object]:
         """Let it leave, end it if it does not, and return what it said last."""

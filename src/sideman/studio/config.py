@@ -1,8 +1,5 @@
 """How a studio is set up."""
 
-import os
-import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlencode, urlunsplit
@@ -83,33 +80,3 @@ class StudioConfig:
     def database_url(self) -> str:
         """URL of the database."""
         return self.database or file_url(self.folder / DATABASE)
-
-
-def data_folder(
-    *,
-    platform: str = sys.platform,
-    environ: Mapping[str, str] = os.environ,
-    home: Path | None = None,
-) -> Path:
-    """Return the folder for what people make, as each system wants it.
-
-    Args:
-        platform: As `sys.platform`.
-        environ: The environment; `XDG_DATA_HOME` is respected on every system, `LOCALAPPDATA`
-            on Windows.
-        home: The user's home folder; asked of the system if None.
-
-    Example:
-        >>> data_folder(platform="linux", environ={}, home=Path("/home/ella")).as_posix()
-        '/home/ella/.local/share/sideman'
-    """
-    home = home or Path.home()
-    xdg = Path(environ.get("XDG_DATA_HOME", ""))
-    if xdg.is_absolute():  # a relative one is to be ignored (XDG Base Directory 0.8)
-        return xdg / "sideman"
-    if platform == "win32":
-        local = environ.get("LOCALAPPDATA")
-        return (Path(local) if local else home / "AppData" / "Local") / "sideman" / "Data"
-    if platform == "darwin":
-        return home / "Library" / "Application Support" / "sideman"
-    return home / ".local" / "share" / "sideman"

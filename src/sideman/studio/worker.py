@@ -28,7 +28,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from sideman import __version__
+from sideman import __version__, pipes
 from sideman.bundle import Bundle, load_bundle
 from sideman.engine.compose import Take
 from sideman.engine.fill import WrittenNote
@@ -468,20 +468,11 @@ class _Process:
 
     def send(self, message: object) -> None:
         """Send a message; it is lost if the process is gone."""
-        try:
-            self.connection.send(message)
-        except OSError:
-            return
+        pipes.tell(self.connection, message)
 
     def receive(self) -> list[Any]:
         """Return what it said, also what it said last before it was gone."""
-        received = []
-        try:
-            while self.connection.poll():
-                received.append(self.connection.recv())
-        except (EOFError, OSError):
-            pass
-        return received
+        return pipes.heard(self.connection)
 
 
 def threads_each(n_writers: int, n_cores: int) -> int:
