@@ -97,7 +97,7 @@ def postgres():
         server.stop()
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+@pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request, tmp_path):
     """Give the URL of an empty database of either kind."""
     if request.param == "sqlite":

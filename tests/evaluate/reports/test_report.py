@@ -214,7 +214,6 @@ def test_figures_are_told_in_few_digits(value, said):
     assert charts.number(value) == said
 
 
-@pytest.mark.device
 def test_report_opens_in_a_browser(evaluated, tmp_path):
     """No errors, no requests, no sideways scrolling on a telephone, one sound at a time."""
     browsers = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
